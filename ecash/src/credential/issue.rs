@@ -1,0 +1,266 @@
+//! Issuing: the signer's `(A, e, δ)` per output and one DLEQ proof for all (`docs/PROTOCOL.md` section 3.1).
+
+use curve25519_dalek::Scalar;
+use rand_core::CryptoRng;
+
+use crate::{
+    calendar::Month,
+    credential::{
+        Attributes, Credential, attribute_sum, commit,
+        dleq::{Dleq, DleqItem, DleqUse},
+        kinds::Kind,
+    },
+    encoding::{Point, Reader},
+    error::{DecodeError, VerificationFailure},
+    keys::{KeyId, PublicKey, SigningKey},
+    params::Generator,
+    statement::{Commitment, Statement},
+    transaction::{Core, TransactionId},
+    transcript::Message,
+    verify::Verified,
+};
+
+/// What the signer adds to outputs of its own choice. What follows from the statement alone is not in here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addition {
+    /// Nothing: all other statements.
+    None,
+    /// Register: the wallet's class and the last month of its validity.
+    Registration {
+        /// The class.
+        class: u32,
+        /// The validity.
+        validity: Month,
+    },
+    /// Pay and Split: the expiry month of the notes.
+    Expiry(Month),
+}
+
+/// One output to be signed: its kind, its commitment, and the attributes the signer adds.
+struct Output {
+    kind: Kind,
+    commitment: Point,
+    added: Vec<(Generator, Scalar)>,
+}
+
+/// The outputs of a transaction in their order. [`VerificationFailure`] when the addition is not of the statement.
+fn outputs(core: &Core, addition: Addition) -> Result<Vec<Output>, VerificationFailure> {
+    let publics = &core.publics;
+    let output = |kind, name, added: &[(Generator, u64)]| -> Result<Output, VerificationFailure> {
+        let added = added.iter().map(|(generator, value)| (*generator, Scalar::from(*value))).collect();
+        Ok(Output { kind, commitment: *core.commitment(name).ok_or(VerificationFailure)?, added })
+    };
+    let rolled = [
+        (Generator::Day, core.header.day.get().into()),
+        (Generator::Month, core.month().get().into()),
+        (Generator::Validity, publics.validity.into()),
+    ];
+    match (core.statement, addition) {
+        (Statement::Register, Addition::Registration { class, validity }) => {
+            let added = [(Generator::Class, class.into()), (Generator::Validity, validity.get().into())];
+            Ok(vec![output(Kind::Wallet, Commitment::C, &added)?])
+        }
+        (Statement::Withdraw, Addition::None) => {
+            let added = [(Generator::Value, publics.amount), (Generator::Purpose, publics.purpose.into())];
+            Ok(vec![output(Kind::Coin, Commitment::C, &added)?])
+        }
+        (Statement::Pay, Addition::Expiry(expiry)) => Ok(vec![
+            output(Kind::Coin, Commitment::Change, &[])?,
+            output(Kind::Note, Commitment::Note, &[(Generator::Expiry, expiry.get().into())])?,
+        ]),
+        (Statement::Claim | Statement::Refund, Addition::None) => {
+            Ok(vec![output(Kind::Coin, Commitment::Coin, &[])?, output(Kind::Wallet, Commitment::Wallet, &rolled)?])
+        }
+        (Statement::Redeem, Addition::None) => Ok(vec![output(Kind::Coin, Commitment::Change, &[])?]),
+        (Statement::Swap, Addition::None) => {
+            let names = [Commitment::C1, Commitment::C2].into_iter().take(core.commitments.len());
+            names.map(|name| output(Kind::Coin, name, &[])).collect()
+        }
+        (Statement::Split | Statement::SplitExpired, Addition::Expiry(expiry)) => {
+            let added = [(Generator::Expiry, expiry.get().into())];
+            [Commitment::C1, Commitment::C2].map(|name| output(Kind::Note, name, &added)).into_iter().collect()
+        }
+        (Statement::Renew, Addition::None) => {
+            let added = [(Generator::Class, publics.class.into()), (Generator::Validity, publics.new_validity.into())];
+            Ok(vec![output(Kind::Wallet, Commitment::Wallet, &added)?])
+        }
+        _ => Err(VerificationFailure),
+    }
+}
+
+impl Output {
+    /// `B = K_κ + C + Σ added + δ·H_serial`. Public values only.
+    fn B(&self, delta: &Scalar) -> Point {
+        let mut terms = self.added.clone();
+        terms.push((Generator::Serial, *delta));
+        Point::new(self.kind.base().point() + self.commitment.point() + commit(&terms))
+    }
+}
+
+/// The signer's part of one output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Signature {
+    A: Point,
+    e: Scalar,
+    delta: Scalar,
+}
+
+/// The answer to a transaction: `(A, e, δ)` per output, one DLEQ proof and, to Register, class and validity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    signatures: Vec<Signature>,
+    dleq: Dleq,
+    registration: Option<(u32, Month)>,
+}
+
+impl Answer {
+    /// Signs the outputs of a verified transaction. The same transaction, addition and key give the same `(A, e, δ)`.
+    ///
+    /// # Errors
+    /// [`VerificationFailure`] when the addition is not of this statement or the key is not the output key.
+    pub fn sign(
+        key: &SigningKey,
+        verified: &Verified,
+        addition: Addition,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, VerificationFailure> {
+        let (core, id) = (verified.core(), verified.id());
+        let key_id = key.public().id();
+        if core.header.key != key_id {
+            return Err(VerificationFailure);
+        }
+        let mut signatures = Vec::new();
+        let mut items = Vec::new();
+        for (index, output) in (0u16..).zip(outputs(core, addition)?) {
+            let place = index.to_le_bytes();
+            let delta = key.prf(&[b"delta", key_id.as_bytes(), id.as_bytes(), &place]);
+            let B = output.B(&delta);
+            let e = key.prf(&[b"e", key_id.as_bytes(), id.as_bytes(), &place, B.as_bytes()]);
+            let A = Point::new(B.point() * (key.x() + e).invert());
+            items.push(DleqItem::issued(A, B, e));
+            signatures.push(Signature { A, e, delta });
+        }
+        let dleq = Dleq::prove(DleqUse::Issue, key, id.as_bytes(), &items, rng);
+        let registration = match addition {
+            Addition::Registration { class, validity } => Some((class, validity)),
+            Addition::None | Addition::Expiry(_) => None,
+        };
+        Ok(Self { signatures, dleq, registration })
+    }
+
+    /// Class and validity, in the answer to Register.
+    #[must_use]
+    pub fn registration(&self) -> Option<(u32, Month)> {
+        self.registration
+    }
+
+    /// The canonical bytes: 96 per output, 64, and 8 more in the answer to Register.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.signatures.len() * 96 + 72);
+        for signature in &self.signatures {
+            bytes.extend_from_slice(signature.A.as_bytes());
+            bytes.extend_from_slice(signature.e.as_bytes());
+            bytes.extend_from_slice(signature.delta.as_bytes());
+        }
+        bytes.extend_from_slice(&self.dleq.to_bytes());
+        if let Some((class, validity)) = self.registration {
+            bytes.extend_from_slice(&class.to_le_bytes());
+            bytes.extend_from_slice(&validity.get().to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads the answer to a transaction with this core. Nothing is verified yet.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything that is not canonical.
+    pub fn from_bytes(core: &Core, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let count = match core.statement {
+            Statement::Register | Statement::Withdraw | Statement::Redeem | Statement::Renew => 1,
+            Statement::Swap => core.commitments.len(),
+            _ => 2,
+        };
+        let mut reader = Reader::new(bytes);
+        let signatures = (0..count)
+            .map(|_| Ok(Signature { A: reader.point()?, e: reader.scalar()?, delta: reader.scalar()? }))
+            .collect::<Result<_, DecodeError>>()?;
+        let dleq = Dleq::read(&mut reader)?;
+        let registration = match core.statement {
+            Statement::Register => Some((reader.u32()?, Month::new(reader.u32()?))),
+            _ => None,
+        };
+        reader.end()?;
+        Ok(Self { signatures, dleq, registration })
+    }
+
+    /// Verifies the DLEQ proof over all outputs: they were signed under `key`, with this addition and no other.
+    ///
+    /// # Errors
+    /// [`VerificationFailure`].
+    pub fn check(
+        &self,
+        core: &Core,
+        addition: Addition,
+        key: &PublicKey,
+    ) -> Result<CheckedAnswer, VerificationFailure> {
+        let outputs = outputs(core, addition)?;
+        if core.header.key != key.id() || outputs.len() != self.signatures.len() {
+            return Err(VerificationFailure);
+        }
+        let items: Vec<_> = outputs
+            .iter()
+            .zip(&self.signatures)
+            .map(|(output, signature)| DleqItem::issued(signature.A, output.B(&signature.delta), signature.e))
+            .collect();
+        self.dleq.verify(DleqUse::Issue, key, core.id().as_bytes(), &items)?;
+        let deltas = self.signatures.iter().map(|signature| signature.delta).collect();
+        Ok(CheckedAnswer { key: key.id(), items, deltas })
+    }
+
+    /// The DLEQ transcript of this answer, for test vectors.
+    ///
+    /// # Errors
+    /// [`VerificationFailure`] when the addition is not of this statement.
+    pub fn transcript(
+        &self,
+        core: &Core,
+        id: TransactionId,
+        addition: Addition,
+        key: &PublicKey,
+    ) -> Result<Vec<Message>, VerificationFailure> {
+        let items: Vec<_> = outputs(core, addition)?
+            .iter()
+            .zip(&self.signatures)
+            .map(|(output, signature)| DleqItem::issued(signature.A, output.B(&signature.delta), signature.e))
+            .collect();
+        self.dleq.transcript(DleqUse::Issue, key, id.as_bytes(), &items)
+    }
+}
+
+/// An answer whose DLEQ proof holds.
+pub struct CheckedAnswer {
+    key: KeyId,
+    items: Vec<DleqItem>,
+    deltas: Vec<Scalar>,
+}
+
+impl CheckedAnswer {
+    /// The serial of output `index`: the wallet's part plus δ.
+    pub(crate) fn final_serial(&self, index: usize, serial: Scalar) -> Result<Scalar, VerificationFailure> {
+        Ok(serial + self.deltas.get(index).ok_or(VerificationFailure)?)
+    }
+
+    /// Output `index` as a credential with these attributes, if they are what was signed.
+    pub(crate) fn credential<T: Attributes>(
+        &self,
+        index: usize,
+        attributes: T,
+    ) -> Result<Credential<T>, VerificationFailure> {
+        let item = self.items.get(index).ok_or(VerificationFailure)?;
+        if T::KIND.base().point() + attribute_sum(&attributes) != item.second.point() {
+            return Err(VerificationFailure);
+        }
+        Ok(Credential { attributes, key: self.key, A: item.first, e: item.e() })
+    }
+}

@@ -1,0 +1,111 @@
+//! Presenting a credential (`docs/PROTOCOL.md` section 3.2): two randomisers, two equations.
+
+use curve25519_dalek::Scalar;
+use rand_core::CryptoRng;
+use zeroize::Zeroize;
+
+use crate::{
+    credential::{Attributes, Credential, kinds::Kind},
+    encoding::Point,
+    keys::KeyId,
+    params::Generator,
+    sigma::{
+        relation::{Relation, Term, minus, plus},
+        witness::{Secret, Witness},
+    },
+    transcript::Transcript,
+};
+
+/// One input of a transaction: a presentation of a credential, its serial disclosed when the statement consumes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Input {
+    pub(crate) kind: Kind,
+    pub(crate) key: KeyId,
+    pub(crate) serial: Option<Scalar>,
+    /// `A'`
+    pub(crate) a: Point,
+    /// `D`
+    pub(crate) d: Point,
+    /// `Ā`
+    pub(crate) abar: Point,
+}
+
+/// An input together with the randomness that made it.
+pub(crate) struct Presented {
+    pub(crate) input: Input,
+    r1: Scalar,
+    e: Scalar,
+    r3: Scalar,
+}
+
+impl Drop for Presented {
+    fn drop(&mut self) {
+        self.r1.zeroize();
+        self.e.zeroize();
+        self.r3.zeroize();
+    }
+}
+
+impl Presented {
+    /// `D = r2·B`, `A' = r1·r2·A`, `Ā = r1·D − e·A'`, `r3 = 1/r2`, with `r1, r2` uniform and not zero.
+    pub(crate) fn new<T: Attributes>(
+        credential: &Credential<T>,
+        disclose_serial: bool,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let mut transcript = Transcript::new("farthing/v1/present");
+        transcript.point("A", &credential.A);
+        let attributes = zeroize::Zeroizing::new(
+            T::KIND.attributes().iter().map(|name| credential.attributes.attribute(*name)).collect::<Vec<_>>(),
+        );
+        let mut random = transcript.hedged(attributes.iter(), rng);
+        let (r1, r2) = (random.non_zero_scalar(), random.non_zero_scalar());
+        let D = credential.B() * r2;
+        let A = credential.A.point() * (r1 * r2);
+        let Abar = D * r1 - A * credential.e;
+        Self {
+            input: Input {
+                kind: T::KIND,
+                key: credential.key,
+                serial: disclose_serial.then(|| credential.attributes.attribute(Generator::Serial)),
+                a: Point::new(A),
+                d: Point::new(D),
+                abar: Point::new(Abar),
+            },
+            r1,
+            e: credential.e,
+            r3: r2.invert(),
+        }
+    }
+
+    /// Enters the randomness as that of input `index`.
+    pub(crate) fn witness(&self, index: u16, witness: &mut Witness) {
+        witness.set(Secret::R1(index), self.r1).set(Secret::E(index), self.e).set(Secret::R3(index), self.r3);
+    }
+}
+
+/// The two equations of input `index`; its serial is added to what is disclosed when it is there.
+/// An attribute that is neither disclosed nor hidden is zero.
+pub(crate) fn equations(
+    relation: &mut Relation,
+    input: &Input,
+    index: u16,
+    disclosed: &[(Generator, Scalar)],
+    hidden: &[(Generator, Secret)],
+) {
+    let (a, d, abar) = (Term::Point(3 * index), Term::Point(3 * index + 1), Term::Point(3 * index + 2));
+    relation.equation("A_bar", [(abar, Scalar::ONE)], [plus(d, Secret::R1(index)), minus(a, Secret::E(index))]);
+
+    let mut left = vec![(input.kind.base().into(), Scalar::ONE)];
+    let mut right = vec![plus(d, Secret::R3(index))];
+    for generator in input.kind.attributes() {
+        let public = disclosed.iter().find(|(name, _)| name == generator).map(|(_, value)| *value);
+        let public = public.or(input.serial.filter(|_| *generator == Generator::Serial));
+        if let Some(value) = public {
+            left.push(((*generator).into(), value));
+        } else if let Some((_, secret)) = hidden.iter().find(|(name, _)| name == generator) {
+            right.push(minus(*generator, *secret));
+        }
+    }
+    relation.equation("K", left, right);
+}

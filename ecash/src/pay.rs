@@ -1,0 +1,188 @@
+//! Pay: coins become a note for an identity, and change (`docs/PROTOCOL.md` section 6).
+
+use curve25519_dalek::{RistrettoPoint, Scalar};
+use rand_core::CryptoRng;
+use sha2::{Digest, Sha512};
+
+use crate::{
+    amount::Amount,
+    calendar::Month,
+    coin::{self, Coin, Spending},
+    credential::{
+        Credential, commit,
+        issue::{Addition, Answer},
+    },
+    encoding::Point,
+    error::{ProveError, VerificationFailure},
+    identity::Pid,
+    keys::PublicKey,
+    params::Generator,
+    policy::PolicyBody,
+    range::RangeOpening,
+    seal::{self, EncryptionKey, Memo, NotePlaintext, SelfPlaintext},
+    seed::{OutputSecret, WalletKeys},
+    sigma::{
+        relation::{Relation, minus, plus},
+        witness::Secret,
+    },
+    statement::{Commitment, Publics, Statement},
+    transaction::{Core, Delivery, Draft, Header, Transaction},
+};
+
+/// `C_change = (Σv_i − v − φ)·H_value + s·H_owner + k'·H_serial + u·H_purpose + t1·H_blind`;
+/// `C_note = v·H_value + pid·H_owner + ρ·H_serial + u·H_purpose + f·H_refund + t2·H_blind`
+pub(crate) fn relation(core: &Core) -> Relation {
+    let mut relation = Relation::default();
+    coin::spend_all(&mut relation, core, Some(Secret::Purpose));
+    let values = (0..core.spent()).map(|index| plus(Generator::Value, Secret::V(index)));
+    relation.equation(
+        "C_change",
+        [(core.term(Commitment::Change), Scalar::ONE), (Generator::Value.into(), core.publics.fee.into())],
+        values.chain([
+            minus(Generator::Value, Secret::Value),
+            plus(Generator::Owner, Secret::Owner),
+            plus(Generator::Serial, Secret::Serial),
+            plus(Generator::Purpose, Secret::Purpose),
+            plus(Generator::Blind, Secret::Blind1),
+        ]),
+    );
+    relation.equation(
+        "C_note",
+        [(core.term(Commitment::Note), Scalar::ONE)],
+        [
+            plus(Generator::Value, Secret::Value),
+            plus(Generator::Owner, Secret::Pid),
+            plus(Generator::Serial, Secret::NoteSerial),
+            plus(Generator::Purpose, Secret::Purpose),
+            plus(Generator::Refund, Secret::RefundTag),
+            plus(Generator::Blind, Secret::Blind2),
+        ],
+    );
+    relation
+}
+
+/// `f = ScalarWide(SHA-512("farthing/v1/refund" ‖ F))`.
+pub(crate) fn refund_tag(F: &Point) -> Scalar {
+    let hash = Sha512::new().chain_update(b"farthing/v1/refund").chain_update(F.as_bytes()).finalize();
+    Scalar::from_bytes_mod_order_wide(&hash.into())
+}
+
+/// Whom to pay what.
+pub struct Payment<'a> {
+    /// The identity that may claim the note.
+    pub payee: Pid,
+    /// The key that the note is sealed to: the payee's from the directory, or a throw-away key.
+    pub encryption_key: &'a EncryptionKey,
+    /// The amount of the note.
+    pub amount: Amount,
+    /// What the payee will read.
+    pub memo: Memo,
+}
+
+/// Builds a payment from `coins`, under the fee, minimum, expiry and bucket width of `policy`.
+///
+/// # Errors
+/// [`ProveError::InsufficientFunds`] when the coins do not hold amount and fee, [`ProveError::Amount`] below the
+/// policy's minimum, [`ProveError::Inputs`] and [`ProveError::Overflow`] as for any spending.
+pub fn request<'a>(
+    header: &Header,
+    policy: &PolicyBody,
+    keys: &WalletKeys,
+    coins: impl IntoIterator<Item = &'a Credential<Coin>>,
+    payment: &Payment<'_>,
+    rng: &mut impl CryptoRng,
+) -> Result<Transaction, ProveError> {
+    draft(header, policy, keys, coins, payment, rng)?.prove(rng)
+}
+
+/// The unproved payment.
+pub(crate) fn draft<'a>(
+    header: &Header,
+    policy: &PolicyBody,
+    keys: &WalletKeys,
+    coins: impl IntoIterator<Item = &'a Credential<Coin>>,
+    payment: &Payment<'_>,
+    rng: &mut impl CryptoRng,
+) -> Result<Draft, ProveError> {
+    let terms = policy.terms();
+    let value = payment.amount.get();
+    if value == 0 || payment.amount < terms.minimum {
+        return Err(ProveError::Amount);
+    }
+    let mut spending = Spending::new(coins, rng)?;
+    let due = value.checked_add(terms.fee.get()).ok_or(ProveError::Overflow)?;
+    let change_value = spending.total.checked_sub(due).ok_or(ProveError::InsufficientFunds)?;
+
+    let mut publics = Publics::new(keys.fresh_nonce(rng, &spending.serials(), header.day));
+    publics.fee = terms.fee.get();
+    let secret = |index, name| keys.output_secret(&publics.nonce, index, name);
+    let change = spending.output(keys, &publics, 0, change_value);
+    let (rho, blind, psi) =
+        (secret(1, OutputSecret::Serial), secret(1, OutputSecret::Blind), secret(1, OutputSecret::Refund));
+    let tag = refund_tag(&Point::new(RistrettoPoint::mul_base(&psi)));
+    let pid = payment.payee.scalar();
+    let purpose = Scalar::from(spending.purpose);
+    let C_note = Point::new(commit(&[
+        (Generator::Value, value.into()),
+        (Generator::Owner, pid),
+        (Generator::Serial, rho),
+        (Generator::Purpose, purpose),
+        (Generator::Refund, tag),
+        (Generator::Blind, blind),
+    ]));
+    let note = NotePlaintext {
+        value: payment.amount,
+        purpose: spending.purpose,
+        serial: rho,
+        refund: tag,
+        expiry: header.day.month().plus(terms.months),
+        blind,
+        memo: payment.memo.clone(),
+    };
+    let ct_note = seal::seal_note(payment.encryption_key, &header.key, C_note.as_bytes(), &note, rng);
+    let mut plaintext = SelfPlaintext::new(Statement::Pay);
+    plaintext.purpose = spending.purpose;
+    plaintext.value_1 = Amount::new(change_value);
+    plaintext.value_2 = payment.amount;
+    plaintext.aux = payment.payee.to_bytes();
+
+    let mut witness = std::mem::take(&mut spending.witness);
+    witness
+        .set(Secret::Value, value)
+        .set(Secret::Serial, change.serial)
+        .set(Secret::Blind1, change.blind)
+        .set(Secret::Pid, pid)
+        .set(Secret::NoteSerial, rho)
+        .set(Secret::RefundTag, tag)
+        .set(Secret::Blind2, blind);
+    let mut note_range = RangeOpening::money(value, pid, rho, purpose, tag, blind);
+    note_range.minimum = terms.minimum.get();
+    let core = Core {
+        statement: Statement::Pay,
+        header: *header,
+        inputs: spending.inputs(),
+        ct_self: seal::seal_self(keys.self_key(), &publics.nonce, &header.key, &plaintext),
+        publics,
+        commitments: vec![Point::new(change.commitment()), C_note],
+        delivery: Some(Delivery { ct_note: Box::new(ct_note), bucket: payment.payee.bucket(terms.bucket_bits) }),
+    };
+    Ok(Draft { core, witness, openings: vec![change.range(), note_range] })
+}
+
+/// Turns the redeemer's answer into the change, a coin that may be worth nothing. `expiry` is the month that the policy
+/// gave the note.
+///
+/// # Errors
+/// [`VerificationFailure`] when the answer is not what was asked for, or not under the published key, or the
+/// transaction is not of this wallet.
+pub fn finish(
+    core: &Core,
+    answer: &Answer,
+    key: &PublicKey,
+    expiry: Month,
+    keys: &WalletKeys,
+) -> Result<Credential<Coin>, VerificationFailure> {
+    let checked = answer.check(core, Addition::Expiry(expiry), key)?;
+    let plaintext = seal::open_own(core, Statement::Pay, keys)?;
+    coin::output(core, keys, &checked, 0, plaintext.value_1, plaintext.purpose)
+}

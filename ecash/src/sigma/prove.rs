@@ -1,0 +1,77 @@
+//! The prover (`docs/PROTOCOL.md` section 4).
+
+use curve25519_dalek::Scalar;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::{
+    encoding::Point,
+    error::ProveError,
+    range::{self, RangeOpening},
+    sigma::witness::Witness,
+    transaction::{Bound, Core, Proof},
+    transcript::Transcript,
+};
+
+/// Absorbs the range proof, empty when the statement has none.
+fn absorb_range(transcript: &mut Transcript, range_proof: &[u8]) {
+    transcript.bytes("range-proof", range_proof);
+}
+
+/// Absorbs the prover's commitments and draws `c`.
+fn draw(transcript: &mut Transcript, T: &[Point]) -> Scalar {
+    for point in T {
+        transcript.point("T", point);
+    }
+    transcript.challenge_scalar("c")
+}
+
+/// Absorbs the prover's messages and draws `c`, as the verifier does.
+pub(crate) fn challenge(transcript: &mut Transcript, range_proof: &[u8], T: &[Point]) -> Scalar {
+    absorb_range(transcript, range_proof);
+    draw(transcript, T)
+}
+
+/// Proves a bound statement: `T = Σ α·P` per equation, `z = α + c·w` per secret.
+///
+/// # Errors
+/// [`ProveError::Witness`] when the witness does not satisfy the relation: nothing is proved then.
+pub(crate) fn prove(
+    core: &Core,
+    bound: &Bound,
+    witness: &Witness,
+    openings: &[RangeOpening],
+    rng: &mut impl CryptoRng,
+) -> Result<Proof, ProveError> {
+    let values = bound.relation.values(witness)?;
+    if !bound.relation.broken(&core.points(), &values)?.is_empty() {
+        return Err(ProveError::Witness);
+    }
+    let range = range::prove(core.ranges(), &bound.range_seed, &core.ranged(), openings, rng)?;
+    respond(core, bound, &values, range, rng)
+}
+
+/// Proves without looking at the witness first. `α` is drawn after the range proof was absorbed, so that even with a
+/// broken generator two challenges never meet the same `α`.
+pub(crate) fn respond(
+    core: &Core,
+    bound: &Bound,
+    values: &[Scalar],
+    range: Vec<u8>,
+    rng: &mut impl CryptoRng,
+) -> Result<Proof, ProveError> {
+    let points = core.points();
+    let mut transcript = bound.transcript.clone();
+    absorb_range(&mut transcript, &range);
+    let mut random = transcript.hedged(values, rng);
+    let alphas = Zeroizing::new(values.iter().map(|_| random.scalar()).collect::<Vec<_>>());
+    let T = bound
+        .relation
+        .equations
+        .iter()
+        .map(|equation| equation.right(&points, &alphas).map(Point::new))
+        .collect::<Result<Vec<_>, _>>()?;
+    let c = draw(&mut transcript, &T);
+    let z = alphas.iter().zip(values).map(|(alpha, value)| alpha + c * value).collect();
+    Ok(Proof { range, T, z })
+}

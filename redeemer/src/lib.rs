@@ -1,0 +1,237 @@
+//! The redeemer: it verifies transactions, keeps the serials that were spent, enforces the policy, signs outputs, pays out to
+//! accounts, and serves the payment log.
+//!
+//! The rule of acceptance, docs/PROTOCOL.md section 7, is [`accept`]; what is cheap to check and what is dear is [`check`].
+//! [`policy`] publishes the regulation policy, [`ledger`] keeps the log. Everything that must not be forgotten is in one
+//! store, and every accepted transaction is one durable write.
+//!
+//! A program puts together [`Parts`], from a [`config::Config`] or by hand, binds a listener, and calls [`run`].
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod accept;
+mod backoff;
+pub mod check;
+pub mod config;
+pub mod error;
+pub mod init;
+mod issuer;
+pub mod keys;
+pub mod ledger;
+mod payout;
+pub mod policy;
+mod redemption;
+mod service;
+mod status;
+
+use std::{sync::Arc, time::Duration};
+
+use farthing_ecash::keys::KeyRing;
+use farthing_policy::Policy;
+use farthing_proto::v1::{ledger_service_server::LedgerServiceServer, redeemer_service_server::RedeemerServiceServer};
+use farthing_service::{
+    channel::{self, Deadlines},
+    clock::Clock,
+    ledger::Ledger,
+    listener::Listener,
+    logical_day::LogicalDay,
+    server::{REQUEST_BYTES_MAX, Server, ServerSettings},
+    tls::ClientTls,
+};
+use farthing_store::Store;
+use jiff::tz::TimeZone;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::transport::Channel;
+
+use crate::{
+    accept::Acceptor,
+    check::{Verifier, VerifierSettings},
+    config::Config,
+    error::RunError,
+    issuer::Issuer,
+    ledger::{PAYMENTS, PaymentLog},
+    payout::Payouts,
+    policy::PolicyInForce,
+    redemption::Redemptions,
+    service::Service,
+};
+
+/// How long the issuer may take. A wallet that redeems waits for it, and should learn that the issuer is the one that does
+/// not answer before its own request is too old.
+const ISSUER_DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(3), call: Duration::from_secs(5) };
+
+/// What a redeemer is made of.
+pub struct Parts {
+    /// Where everything durable is.
+    pub store: Store,
+    /// The issuing keys that are accepted.
+    pub keys: KeyRing,
+    /// The regulation policy.
+    pub policy: Policy,
+    /// The origin of the payment log.
+    pub origin: String,
+    /// The issuer's `RedemptionService`, over mutual TLS.
+    pub issuer: Channel,
+    /// The operator's word that this is today, counted from 1970-01-01; see [`LogicalDay::start`].
+    pub accepted_day: Option<u32>,
+    /// How much is verified at once.
+    pub verifier: VerifierSettings,
+    /// How requests are served.
+    pub server: ServerSettings,
+}
+
+impl Parts {
+    /// Reads what the configuration names, and opens the store.
+    ///
+    /// # Errors
+    /// [`RunError`]: everything that can be wrong with files.
+    pub fn from_config(config: &Config, issuer_tls: &ClientTls) -> Result<Self, RunError> {
+        let policy = policy::load(&config.policy)?;
+        let keys = keys::load(config.keys.iter().map(AsRef::as_ref))?;
+        let issuer = channel::open(&config.issuer.address, issuer_tls, ISSUER_DEADLINES)?;
+        let (store, _) = Store::open(&config.store_dir())?;
+        Ok(Self {
+            store,
+            keys,
+            policy,
+            origin: config.origin.clone(),
+            issuer,
+            accepted_day: None,
+            verifier: VerifierSettings::default(),
+            server: ServerSettings::default(),
+        })
+    }
+}
+
+/// A redeemer that is ready to serve: its policy is published, its day is known.
+pub struct Redeemer {
+    handles: Handles,
+    keys: Arc<KeyRing>,
+    origin: String,
+    server: ServerSettings,
+    payouts: Payouts,
+}
+
+/// What else may be done with a redeemer while it serves; for harnesses and tests.
+#[derive(Clone)]
+pub struct Handles {
+    /// Its store.
+    pub store: Store,
+    /// Its logical day; [`LogicalDay::advance`] after a manual clock was set.
+    pub day: Arc<LogicalDay>,
+    /// Its log.
+    pub log: Arc<PaymentLog>,
+    /// Its policy.
+    pub policy: Arc<PolicyInForce>,
+    /// Takes transactions without a connection.
+    pub acceptor: Arc<Acceptor>,
+}
+
+impl Redeemer {
+    /// Takes up the logical day, publishes the policy if it is new, and starts the verifying threads.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn start(parts: Parts, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
+        let Parts { store, keys, policy, origin, issuer, accepted_day, verifier, server } = parts;
+        check_origin(&origin)?;
+        let zone = TimeZone::get(policy.time_zone())
+            .map_err(|_| RunError::Config(format!("the time zone {} is not known", policy.time_zone())))?;
+        let day = Arc::new(LogicalDay::start(store.clone(), clock, zone, accepted_day).await?);
+        let log = Arc::new(PaymentLog::new(store.clone(), day.clone()));
+        if keys.current(log.today()).is_none() {
+            return Err(RunError::NoCurrentKey(log.today()));
+        }
+        let policy = Arc::new(policy::publish(&log, &keys, policy).await?);
+        let (keys, issuer, wake) = (Arc::new(keys), Arc::new(Issuer::new(issuer)), Arc::new(Notify::new()));
+        let acceptor = Acceptor::new(
+            log.clone(),
+            keys.clone(),
+            policy.clone(),
+            Verifier::start(&keys, verifier).map_err(RunError::Threads)?,
+            Redemptions::new(issuer.clone(), policy.clone(), wake.clone()),
+        );
+        Ok(Self {
+            payouts: Payouts::new(store.clone(), issuer, wake),
+            handles: Handles { store, day, log, policy, acceptor: Arc::new(acceptor) },
+            keys,
+            origin,
+            server,
+        })
+    }
+
+    /// What else may be done with it while it serves.
+    #[must_use]
+    pub fn handles(&self) -> Handles {
+        self.handles.clone()
+    }
+
+    /// Serves until the shutdown; then finishes what is being written and closes the store.
+    ///
+    /// # Errors
+    /// [`RunError::Serve`]; [`RunError::StoreFailed`] when the disk let it down.
+    pub async fn serve(self, listener: Listener, shutdown: CancellationToken) -> Result<(), RunError> {
+        let Self { handles, keys, origin, server, payouts } = self;
+        let Handles { store, day, log, policy, acceptor } = handles;
+        let stop = shutdown.child_token();
+        let buckets = policy.clone();
+        let ledger = Ledger::new(store.clone(), PAYMENTS, origin.clone(), stop.clone())
+            .with_bucket_bits(move |core| buckets.bucket_bits(core.header().epoch));
+        let service = Service { origin, acceptor: acceptor.clone(), log, keys, policy };
+        let server = Server::new(server)
+            .with_service(RedeemerServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
+            .with_service(LedgerServiceServer::new(ledger).max_decoding_message_size(REQUEST_BYTES_MAX));
+
+        let tasks = TaskTracker::new();
+        let keeping = stop.clone();
+        tasks.spawn(async move { day.keep(keeping).await });
+        tasks.spawn(payouts.run(stop.clone()));
+        let (store_failed, failing, stopping) = (CancellationToken::new(), store.clone(), stop.clone());
+        let has_failed = store_failed.clone();
+        tasks.spawn(async move {
+            if stopping.run_until_cancelled(failure(failing)).await.is_some() {
+                tracing::error!("the store has failed: stopping");
+                has_failed.cancel();
+                stopping.cancel();
+            }
+        });
+        tracing::info!(address = %listener.address(), "serving");
+        let served = server.run(listener, stop.clone()).await;
+        stop.cancel();
+        acceptor.close().await;
+        tasks.close();
+        tasks.wait().await;
+        store.close().await;
+        served?;
+        if store_failed.is_cancelled() { Err(RunError::StoreFailed) } else { Ok(()) }
+    }
+}
+
+/// Comes to an end when the store fails: then it has no more news.
+async fn failure(store: Store) {
+    let mut news = store.log_watch(PAYMENTS);
+    while news.changed().await.is_ok() {}
+}
+
+/// Starts a redeemer and serves until the shutdown.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn run(
+    parts: Parts,
+    listener: Listener,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    Redeemer::start(parts, clock).await?.serve(listener, shutdown).await
+}
+
+/// An origin stands in a line of every checkpoint, and in file names of followers.
+fn check_origin(origin: &str) -> Result<(), RunError> {
+    let is_fit = |c: char| c.is_ascii_graphic() && c != '+';
+    if origin.is_empty() || !origin.chars().all(is_fit) {
+        let wanted = "origin: a name such as \"redeemer.example/farthing/payments\", without spaces and plus signs";
+        return Err(RunError::Config(wanted.to_owned()));
+    }
+    Ok(())
+}

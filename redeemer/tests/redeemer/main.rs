@@ -1,0 +1,19 @@
+//! The redeemer over real TLS on loopback, with transactions of real wallets. The issuer is played by the tests: its
+//! signatures by the mint, which has the same key; its redemption service by a small server over mutual TLS.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod batch;
+mod cli;
+mod disk;
+mod issuer;
+mod log;
+mod mint;
+mod money;
+mod period;
+mod policy;
+mod race;
+mod redemption;
+mod refused;
+mod restart;
+mod wallet;
+mod world;

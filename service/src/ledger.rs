@@ -1,0 +1,293 @@
+//! The ledger service: whoever asks reads a log of the store, entry by entry. Issuer and redeemer serve one log each.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use farthing_ecash::{
+    entry::{Entry, EntryKind},
+    statement::Statement,
+    transaction::Core,
+};
+use farthing_proto::v1::{
+    BucketFilter, ErrorReason, GetEntryRequest, GetEntryResponse, GetLogSizeRequest, GetLogSizeResponse, LogEntry,
+    StreamEntriesRequest, StreamEntriesResponse, ledger_service_server::LedgerService, stream_entries_response::Item,
+};
+use farthing_store::{LogName, LogRecord, Store};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc::{self, error::SendTimeoutError};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::{census::Census, listener::Peer, status::Refusal};
+
+/// Limits on streams of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Open streams in all. A further one is refused as OVERLOADED, with RetryInfo.
+    pub total: usize,
+    /// Open streams from one IPv4 address or one IPv6 /64 network, so that nobody keeps all others from reading. A further
+    /// one is refused as OVERLOADED, with RetryInfo.
+    pub per_address: usize,
+    /// How long a step waits for a reader that does not read. Then the stream ends as TIMED_OUT.
+    pub step: Duration,
+}
+
+impl Default for StreamLimits {
+    /// 512 streams, 64 from one address (behind which there may be many wallets), 30 seconds for a step.
+    fn default() -> Self {
+        Self { total: 512, per_address: 64, step: Duration::from_secs(30) }
+    }
+}
+
+/// Entries read from the store at a time. The store gives their proofs too, of which only the hash is kept.
+const PAGE_ENTRIES_MAX: usize = 16;
+
+/// Bytes after which a page is full. The entry that fills it, of at most 65,535 bytes, still belongs to it.
+const PAGE_BYTES: usize = 64 * 1_024;
+
+/// Steps of a stream that wait for a slow reader.
+const STEPS_WAITING_MAX: usize = 4;
+
+/// A caller of whom the listener says nothing: all of them are one.
+const UNKNOWN_CALLER: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// Bits in the number of the widest bucket.
+const BUCKET_BITS_MAX: u32 = 32;
+
+/// Tells with how many bits the policy of a payment numbers the buckets.
+type BucketBits = Arc<dyn Fn(&Core) -> u8 + Send + Sync>;
+
+/// Serves one log of a store.
+#[derive(Clone)]
+pub struct Ledger {
+    store: Store,
+    log: LogName,
+    origin: String,
+    bucket_bits: BucketBits,
+    streams: Census,
+    step: Duration,
+    shutdown: CancellationToken,
+}
+
+impl Ledger {
+    /// Serves `log`, whose name in checkpoints is `origin`, within the default [`StreamLimits`]. Streams that wait for new
+    /// entries end with `shutdown`. No payment is ever left out of a stream, until [`Ledger::with_bucket_bits`] says how the
+    /// log's buckets are numbered.
+    pub fn new(store: Store, log: LogName, origin: String, shutdown: CancellationToken) -> Self {
+        let StreamLimits { total, per_address, step } = StreamLimits::default();
+        let streams = Census::new(total, per_address);
+        Self { store, log, origin, bucket_bits: Arc::new(|_| 0), streams, step, shutdown }
+    }
+
+    /// With other limits on streams.
+    #[must_use]
+    pub fn with_limits(mut self, limits: StreamLimits) -> Self {
+        self.streams = Census::new(limits.total, limits.per_address);
+        self.step = limits.step;
+        self
+    }
+
+    /// With a function that tells for a payment how many bits the policy it was made under has for buckets.
+    #[must_use]
+    pub fn with_bucket_bits(mut self, bucket_bits: impl Fn(&Core) -> u8 + Send + Sync + 'static) -> Self {
+        self.bucket_bits = Arc::new(bucket_bits);
+        self
+    }
+
+    async fn entry_unknown(&self) -> Result<Refusal, Refusal> {
+        let size = self.store.log_size(self.log).await?;
+        Ok(Refusal::new(ErrorReason::EntryUnknown, "the log has no such entry").with("log_size", size))
+    }
+}
+
+#[tonic::async_trait]
+impl LedgerService for Ledger {
+    type StreamEntriesStream = ReceiverStream<Step>;
+
+    async fn stream_entries(
+        &self,
+        request: Request<StreamEntriesRequest>,
+    ) -> Result<Response<Self::StreamEntriesStream>, Status> {
+        let caller = request.extensions().get::<Peer>().map_or(UNKNOWN_CALLER, |peer| peer.address.ip());
+        let StreamEntriesRequest { from_index, bucket, follow } = request.into_inner();
+        let filter = match bucket {
+            Some(bucket) => Some(Filter::new(bucket, self.bucket_bits.clone())?),
+            None => None,
+        };
+        let place = self.streams.enter(caller);
+        let place = place.ok_or_else(|| Refusal::new(ErrorReason::Overloaded, "too many streams are open"))?;
+        if from_index > self.store.log_size(self.log).await.map_err(Refusal::from)? {
+            return Err(self.entry_unknown().await?.into());
+        }
+        let (steps, receiver) = mpsc::channel(STEPS_WAITING_MAX + LAST_WORD);
+        let reading = Reading { ledger: self.clone(), next: from_index, filter, follow, steps };
+        tokio::spawn(async move {
+            let _place = place;
+            reading.run().await;
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn get_entry(&self, request: Request<GetEntryRequest>) -> Result<Response<GetEntryResponse>, Status> {
+        let index = request.into_inner().index;
+        let records = self.store.log_read(self.log, index, 1).await.map_err(Refusal::from)?;
+        match records.into_iter().next() {
+            Some(record) => {
+                let (entry, proof) = log_entry(record);
+                Ok(Response::new(GetEntryResponse { entry: Some(entry), proof }))
+            }
+            None => Err(self.entry_unknown().await?.into()),
+        }
+    }
+
+    async fn get_log_size(&self, _: Request<GetLogSizeRequest>) -> Result<Response<GetLogSizeResponse>, Status> {
+        let size = self.store.log_size(self.log).await.map_err(Refusal::from)?;
+        Ok(Response::new(GetLogSizeResponse { origin: self.origin.clone(), size }))
+    }
+}
+
+/// What a stream is made of.
+type Step = Result<StreamEntriesResponse, Status>;
+
+/// Room kept for the step that says why a stream ends: its reader may have left no other.
+const LAST_WORD: usize = 1;
+
+/// A stream that is being sent.
+struct Reading {
+    ledger: Ledger,
+    next: u64,
+    filter: Option<Filter>,
+    follow: bool,
+    steps: mpsc::Sender<Step>,
+}
+
+/// Why a stream ends early.
+enum Ended {
+    /// The reader has gone.
+    Gone,
+    /// The reader is told this, if it ever reads on.
+    Refused(Refusal),
+}
+
+impl Reading {
+    async fn run(mut self) {
+        let Ok(last_word) = self.steps.clone().reserve_owned().await else {
+            return;
+        };
+        if let Err(Ended::Refused(refusal)) = self.read().await {
+            last_word.send(Err(refusal.into()));
+        }
+    }
+
+    /// Sends what there is; with `follow` also what comes.
+    async fn read(&mut self) -> Result<(), Ended> {
+        let mut sizes = self.ledger.store.log_watch(self.ledger.log);
+        self.catch_up().await?;
+        while self.follow {
+            let next = self.next;
+            tokio::select! {
+                more = sizes.wait_for(|size| *size > next) => if more.is_err() { return Ok(()) },
+                () = self.ledger.shutdown.cancelled() => return Ok(()),
+                () = self.steps.closed() => return Err(Ended::Gone),
+            }
+            self.catch_up().await?;
+        }
+        Ok(())
+    }
+
+    async fn catch_up(&mut self) -> Result<(), Ended> {
+        loop {
+            let records = self.ledger.store.log_read(self.ledger.log, self.next, PAGE_ENTRIES_MAX).await;
+            let records = records.map_err(|error| Ended::Refused(error.into()))?;
+            if records.is_empty() {
+                return self.send(Item::CaughtUpTo(self.next)).await;
+            }
+            for entry in self.page(records) {
+                self.send(Item::Entry(entry)).await?;
+            }
+        }
+    }
+
+    /// What is sent of these records, as far as it fits into a page. The others are read again when the page is sent.
+    fn page(&mut self, records: Vec<LogRecord>) -> Vec<LogEntry> {
+        let mut page = Vec::new();
+        let mut room = PAGE_BYTES;
+        for record in records {
+            if room == 0 {
+                break;
+            }
+            self.next = record.index.saturating_add(1);
+            if self.filter.as_ref().is_none_or(|filter| filter.passes(&record.entry)) {
+                room = room.saturating_sub(record.entry.len());
+                page.push(log_entry(record).0);
+            }
+        }
+        page
+    }
+
+    async fn send(&self, item: Item) -> Result<(), Ended> {
+        let step = Ok(StreamEntriesResponse { item: Some(item) });
+        self.steps.send_timeout(step, self.ledger.step).await.map_err(|error| match error {
+            SendTimeoutError::Closed(_) => Ended::Gone,
+            SendTimeoutError::Timeout(_) => Ended::Refused(Refusal::new(
+                ErrorReason::TimedOut,
+                "the stream was not read for too long: open another",
+            )),
+        })
+    }
+}
+
+/// An entry with the hash of its proof, and the proof.
+fn log_entry(record: LogRecord) -> (LogEntry, Vec<u8>) {
+    let LogRecord { index, entry, proof, .. } = record;
+    let kind = entry.first().and_then(|code| EntryKind::from_code(*code).ok());
+    let proof_hash = if kind.is_some_and(EntryKind::has_proof) { Sha256::digest(&proof).to_vec() } else { Vec::new() };
+    (LogEntry { index, entry, proof_hash }, proof)
+}
+
+/// Leaves out payments of other buckets.
+struct Filter {
+    bucket: u32,
+    bits: u32,
+    bucket_bits: BucketBits,
+}
+
+impl Filter {
+    fn new(wanted: BucketFilter, bucket_bits: BucketBits) -> Result<Self, Refusal> {
+        let BucketFilter { bucket, bits } = wanted;
+        if bits > BUCKET_BITS_MAX {
+            return Err(Refusal::field("bucket.bits", "at most 32"));
+        }
+        if first_bits(bucket, BUCKET_BITS_MAX, BUCKET_BITS_MAX - bits) != 0 {
+            return Err(Refusal::field("bucket.bucket", "must be below 2^bits"));
+        }
+        Ok(Self { bucket, bits, bucket_bits })
+    }
+
+    fn passes(&self, entry: &[u8]) -> bool {
+        if self.bits == 0 || entry.first() != Some(&EntryKind::Transaction(Statement::Pay).code()) {
+            return true;
+        }
+        let core = Entry::from_bytes(entry).ok().and_then(|entry| Some(Core::from_prefix(entry.body()).ok()?.0));
+        let Some((core, bucket)) = core.and_then(|core| core.delivery().map(|it| it.bucket).map(|it| (core, it)))
+        else {
+            return true;
+        };
+        // Another policy may have numbered the buckets with more or with fewer bits: what both know must agree.
+        let bits = u32::from((self.bucket_bits)(&core)).min(BUCKET_BITS_MAX);
+        let shared = bits.min(self.bits);
+        first_bits(bucket, bits, shared) == first_bits(self.bucket, self.bits, shared)
+    }
+}
+
+/// The first `count` bits of a number of `bits` bits.
+fn first_bits(number: u32, bits: u32, count: u32) -> u32 {
+    number.checked_shr(bits.saturating_sub(count)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! An issuer and a redeemer on this machine, as an operator would set them up: real files, real TLS, real listeners.
+
+mod admin;
+mod log;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use farthing_issuer::{self as issuer, Issuer, config::Listeners};
+use farthing_redeemer::{self as redeemer, Redeemer};
+use farthing_service::{
+    channel::{self, Deadlines},
+    clock::{Clock, SystemClock},
+    dev_certs::DevCertificates,
+    listener::{ConnectionLimits, Listener},
+    tls::ClientTls,
+};
+use farthing_wallet::{Connection, RequestId, ServerAddress};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+pub use self::{admin::Supply, log::Logged};
+use crate::{demo::Failure, proxy::Proxy};
+
+/// What a cluster is set up with.
+#[derive(Clone)]
+pub struct Setup {
+    /// The text of the policy file.
+    pub policy: String,
+    /// Where the servers' time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Setup {
+    /// This policy, and the time of the machine.
+    #[must_use]
+    pub fn with_policy(policy: &str) -> Self {
+        Self { policy: policy.to_owned(), clock: Arc::new(SystemClock::default()) }
+    }
+}
+
+/// The ports that the servers keep over restarts.
+struct Ports {
+    issuer: u16,
+    admin: u16,
+    redemption: u16,
+    redeemer: u16,
+}
+
+/// A server that is running in this process.
+struct Running<H> {
+    handles: H,
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), Failure>>,
+}
+
+impl<H> Running<H> {
+    async fn stop(self) -> Result<(), Failure> {
+        self.shutdown.cancel();
+        self.task.await?
+    }
+}
+
+/// A running issuer and a running redeemer.
+pub struct Cluster {
+    dir: PathBuf,
+    ports: Ports,
+    clock: Arc<dyn Clock>,
+    issuer: Option<Running<issuer::Handles>>,
+    redeemer: Option<Running<redeemer::Handles>>,
+}
+
+impl Cluster {
+    /// Writes configurations into `dir` and starts both servers.
+    ///
+    /// # Errors
+    /// Whatever keeps one of them from starting.
+    pub async fn start(dir: &Path, setup: Setup) -> Result<Self, Failure> {
+        let dir = std::path::absolute(dir)?;
+        let ports = Ports::free()?;
+        write(&dir.join("policy.toml"), &setup.policy)?;
+        write(&dir.join("issuer/issuer.toml"), &ports.issuer_config())?;
+        write(&dir.join("redeemer/redeemer.toml"), &ports.redeemer_config())?;
+        let mut cluster = Self { dir, ports, clock: setup.clock, issuer: None, redeemer: None };
+        cluster.start_issuer().await?;
+        cluster.start_redeemer().await?;
+        Ok(cluster)
+    }
+
+    async fn start_issuer(&mut self) -> Result<(), Failure> {
+        let config = issuer::config::Config::load(&self.issuer_config())?;
+        let listeners = Listeners::bind(&config, ConnectionLimits::default()).await?;
+        let parts = issuer::Parts::from_config(&config, self.clock.as_ref())?;
+        let issuer = Issuer::start(parts, self.clock.clone()).await?;
+        let (handles, shutdown) = (issuer.handles(), CancellationToken::new());
+        let stop = shutdown.clone();
+        let task = tokio::spawn(async move { Ok(issuer.serve(listeners, stop).await?) });
+        self.issuer = Some(Running { handles, shutdown, task });
+        Ok(())
+    }
+
+    async fn start_redeemer(&mut self) -> Result<(), Failure> {
+        let config = redeemer::config::Config::load(&self.redeemer_config())?;
+        let (server_tls, issuer_tls) = config.certificates()?;
+        let listener = Listener::bind(config.listen, server_tls, ConnectionLimits::default()).await?;
+        let parts = redeemer::Parts::from_config(&config, &issuer_tls)?;
+        let redeemer = Redeemer::start(parts, self.clock.clone()).await?;
+        let (handles, shutdown) = (redeemer.handles(), CancellationToken::new());
+        let stop = shutdown.clone();
+        let task = tokio::spawn(async move { Ok(redeemer.serve(listener, stop).await?) });
+        self.redeemer = Some(Running { handles, shutdown, task });
+        Ok(())
+    }
+
+    /// Stops the issuer in order and starts it again on the same files and ports.
+    ///
+    /// # Errors
+    /// When it ended with an error or does not start again.
+    pub async fn restart_issuer(&mut self) -> Result<(), Failure> {
+        if let Some(running) = self.issuer.take() {
+            running.stop().await?;
+        }
+        self.start_issuer().await
+    }
+
+    /// Stops the redeemer in order and starts it again on the same files and ports.
+    ///
+    /// # Errors
+    /// When it ended with an error or does not start again.
+    pub async fn restart_redeemer(&mut self) -> Result<(), Failure> {
+        if let Some(running) = self.redeemer.take() {
+            running.stop().await?;
+        }
+        self.start_redeemer().await
+    }
+
+    /// Stops both.
+    ///
+    /// # Errors
+    /// When one of them ended with an error.
+    pub async fn stop(mut self) -> Result<(), Failure> {
+        self.stop_servers().await
+    }
+
+    /// Stops both and leaves their files and ports to [processes](crate::programs::Process).
+    ///
+    /// # Errors
+    /// When one of them ended with an error.
+    pub async fn stop_servers(&mut self) -> Result<(), Failure> {
+        if let Some(running) = self.redeemer.take() {
+            running.stop().await?;
+        }
+        match self.issuer.take() {
+            Some(running) => running.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The issuer's configuration file.
+    #[must_use]
+    pub fn issuer_config(&self) -> PathBuf {
+        self.dir.join("issuer/issuer.toml")
+    }
+
+    /// The redeemer's configuration file.
+    #[must_use]
+    pub fn redeemer_config(&self) -> PathBuf {
+        self.dir.join("redeemer/redeemer.toml")
+    }
+
+    /// Lets both servers look at their clocks now; they also do at midnight by themselves.
+    ///
+    /// # Errors
+    /// When a new day cannot be stored, or waits for the operator.
+    pub async fn advance_days(&self) -> Result<(), Failure> {
+        if let Some(running) = &self.issuer {
+            running.handles.day.advance().await?;
+        }
+        if let Some(running) = &self.redeemer {
+            running.handles.day.advance().await?;
+        }
+        Ok(())
+    }
+
+    /// The redeemer's logical day.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub async fn logical_day(&self) -> Result<u32, Failure> {
+        Ok(self.redeemer.as_ref().ok_or("the redeemer is not running")?.handles.day.today())
+    }
+
+    /// Where wallets reach the issuer.
+    #[must_use]
+    pub fn issuer_address(&self) -> SocketAddr {
+        Ports::address(self.ports.issuer)
+    }
+
+    /// Where wallets reach the redeemer.
+    #[must_use]
+    pub fn redeemer_address(&self) -> SocketAddr {
+        Ports::address(self.ports.redeemer)
+    }
+
+    /// What a wallet needs to find both servers.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        self.connection_to(self.issuer_address(), self.redeemer_address())
+    }
+
+    /// The same through relays.
+    #[must_use]
+    pub fn connection_through(&self, issuer: &Proxy, redeemer: &Proxy) -> Connection {
+        self.connection_to(issuer.address(), redeemer.address())
+    }
+
+    fn connection_to(&self, issuer: SocketAddr, redeemer: SocketAddr) -> Connection {
+        let server = |address| ServerAddress { url: format!("https://{address}"), ca: self.authority() };
+        Connection { issuer: server(issuer), redeemer: server(redeemer) }
+    }
+
+    /// The certificate of the development authority that signed the servers' certificates.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.dir.join("dev-certs/ca.pem")
+    }
+
+    fn channel(&self, address: SocketAddr) -> Result<Channel, Failure> {
+        let authority = DevCertificates::open(&self.dir.join("dev-certs"))?.authority();
+        let tls = ClientTls::load(&authority, None)?;
+        Ok(channel::open(&format!("https://{address}"), &tls, Deadlines::default())?)
+    }
+
+    /// Commands that an operator could try.
+    #[must_use]
+    pub fn operator_commands(&self) -> Vec<String> {
+        let dir = self.dir.display();
+        vec![
+            format!("farthing-issuer admin list --config {dir}/issuer/issuer.toml"),
+            format!("farthing-issuer admin credit --config {dir}/issuer/issuer.toml alice@bank.example 10.00"),
+            format!("farthing-issuer admin supply --config {dir}/issuer/issuer.toml"),
+            format!("farthing-redeemer policy check {dir}/policy.toml"),
+        ]
+    }
+
+    /// Waits until all redemptions have reached their accounts.
+    ///
+    /// # Errors
+    /// When that takes more than twenty seconds.
+    pub async fn wait_until_paid_out(&self) -> Result<(), Failure> {
+        let redeemed = self.redeemed_in_log().await?;
+        for _ in 0..400 {
+            if self.supply().await?.redeemed == redeemed {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err("a redemption was not credited".into())
+    }
+}
+
+impl Ports {
+    /// Four ports that nobody uses at the moment, below those that the system gives to outgoing connections: so they are
+    /// still free when a server comes back to its own.
+    fn free() -> Result<Self, Failure> {
+        let mut sockets = Vec::new();
+        for _ in 0..1_000 {
+            let [first, second, ..] = *RequestId::random().as_bytes();
+            let port = 20_000 + u16::from_le_bytes([first, second]) % 12_000;
+            sockets.extend(TcpListener::bind(("127.0.0.1", port)));
+            if let [issuer, admin, redemption, redeemer] = sockets.as_slice() {
+                let port = |socket: &TcpListener| socket.local_addr().map(|address| address.port());
+                return Ok(Self {
+                    issuer: port(issuer)?,
+                    admin: port(admin)?,
+                    redemption: port(redemption)?,
+                    redeemer: port(redeemer)?,
+                });
+            }
+        }
+        Err("no free ports".into())
+    }
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn issuer_config(&self) -> String {
+        format!(
+            r#"data_dir = "data"
+origin = "issuer.example/farthing/issuance"
+listen = "127.0.0.1:{}"
+admin_listen = "127.0.0.1:{}"
+redemption_listen = "127.0.0.1:{}"
+policy = "../policy.toml"
+keys = ["issuing.key"]
+directory_interval_seconds = 1
+dev_certs = "../dev-certs"
+"#,
+            self.issuer, self.admin, self.redemption
+        )
+    }
+
+    fn redeemer_config(&self) -> String {
+        format!(
+            r#"data_dir = "data"
+origin = "redeemer.example/farthing/payments"
+listen = "127.0.0.1:{}"
+policy = "../policy.toml"
+keys = ["../issuer/issuing.key"]
+dev_certs = "../dev-certs"
+
+[issuer]
+address = "https://127.0.0.1:{}"
+"#,
+            self.redeemer, self.redemption
+        )
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    Ok(std::fs::write(path, text)?)
+}

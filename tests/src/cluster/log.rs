@@ -1,0 +1,146 @@
+//! What everybody can read in the two logs, and send again.
+
+use farthing_ecash::{
+    amount::Amount,
+    entry::{Entry, EntryKind},
+    statement::Statement,
+    transaction::Core,
+};
+use farthing_proto::v1::{
+    GetEntryRequest, GetLogSizeRequest, SubmitTransactionRequest, ledger_service_client::LedgerServiceClient,
+    redeemer_service_client::RedeemerServiceClient,
+};
+use tonic::transport::Channel;
+
+use super::Cluster;
+use crate::demo::Failure;
+
+/// A transaction in a log.
+#[derive(Debug, Clone)]
+pub struct Logged {
+    /// The index of its entry.
+    pub index: u64,
+    /// What it says.
+    pub core: Core,
+    /// The bytes that its wallet sent: core and proof part.
+    pub request: Vec<u8>,
+    /// The answer.
+    pub answer: Vec<u8>,
+}
+
+/// The two logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Issuance,
+    Payments,
+}
+
+impl Cluster {
+    fn ledger(&self, log: Log) -> Result<LedgerServiceClient<Channel>, Failure> {
+        let address = match log {
+            Log::Issuance => self.issuer_address(),
+            Log::Payments => self.redeemer_address(),
+        };
+        Ok(LedgerServiceClient::new(self.channel(address)?))
+    }
+
+    async fn size(&self, log: Log) -> Result<u64, Failure> {
+        Ok(self.ledger(log)?.get_log_size(GetLogSizeRequest {}).await?.into_inner().size)
+    }
+
+    /// An entry that is a transaction; `None` for an entry of another kind.
+    async fn logged(&self, ledger: &mut LedgerServiceClient<Channel>, index: u64) -> Result<Option<Logged>, Failure> {
+        let response = ledger.get_entry(GetEntryRequest { index }).await?.into_inner();
+        let entry = Entry::from_bytes(&response.entry.ok_or("an answer without an entry")?.entry)?;
+        if !matches!(entry.kind(), EntryKind::Transaction(_)) {
+            return Ok(None);
+        }
+        let (core, answer) = Core::from_prefix(entry.body())?;
+        let answer = answer.to_vec();
+        let request = [core.to_bytes(), response.proof].concat();
+        Ok(Some(Logged { index, core, request, answer }))
+    }
+
+    async fn transactions(&self, log: Log, from: u64) -> Result<Vec<Logged>, Failure> {
+        let mut ledger = self.ledger(log)?;
+        let mut found = Vec::new();
+        for index in from..self.size(log).await? {
+            found.extend(self.logged(&mut ledger, index).await?);
+        }
+        Ok(found)
+    }
+
+    /// Entries in the payment log.
+    ///
+    /// # Errors
+    /// What the redeemer answers.
+    pub async fn payment_log_size(&self) -> Result<u64, Failure> {
+        self.size(Log::Payments).await
+    }
+
+    /// Entries in the issuance log.
+    ///
+    /// # Errors
+    /// What the issuer answers.
+    pub async fn issuance_log_size(&self) -> Result<u64, Failure> {
+        self.size(Log::Issuance).await
+    }
+
+    /// All transactions of the payment log from this index on.
+    ///
+    /// # Errors
+    /// What the redeemer answers.
+    pub async fn payment_transactions(&self, from: u64) -> Result<Vec<Logged>, Failure> {
+        self.transactions(Log::Payments, from).await
+    }
+
+    /// All transactions of the issuance log from this index on.
+    ///
+    /// # Errors
+    /// What the issuer answers.
+    pub async fn issuance_transactions(&self, from: u64) -> Result<Vec<Logged>, Failure> {
+        self.transactions(Log::Issuance, from).await
+    }
+
+    /// One transaction of the payment log.
+    ///
+    /// # Errors
+    /// When the entry is no transaction, or there is none.
+    pub async fn logged_transaction(&self, index: u64) -> Result<Logged, Failure> {
+        let logged = self.logged(&mut self.ledger(Log::Payments)?, index).await?;
+        Ok(logged.ok_or("the entry is no transaction")?)
+    }
+
+    /// Sends a transaction without a private part to the redeemer, as anybody can, and gives the answer and its index.
+    ///
+    /// # Errors
+    /// What the redeemer answers.
+    pub async fn submit(&self, transaction: Vec<u8>) -> Result<(Vec<u8>, u64), Failure> {
+        let mut client = RedeemerServiceClient::new(self.channel(self.redeemer_address())?);
+        let request = SubmitTransactionRequest { transaction, private_part: Vec::new() };
+        let response = client.submit_transaction(request).await?.into_inner();
+        Ok((response.answer, response.log_index))
+    }
+
+    /// The sum of all fees, replayed from the payment log.
+    ///
+    /// # Errors
+    /// What the redeemer answers.
+    pub async fn fees(&self) -> Result<Amount, Failure> {
+        self.sum(|core| core.publics().fee).await
+    }
+
+    /// The sum of all redemptions, replayed from the payment log.
+    ///
+    /// # Errors
+    /// What the redeemer answers.
+    pub async fn redeemed_in_log(&self) -> Result<Amount, Failure> {
+        self.sum(|core| if core.statement() == Statement::Redeem { core.publics().amount } else { 0 }).await
+    }
+
+    async fn sum(&self, amount: impl Fn(&Core) -> u64) -> Result<Amount, Failure> {
+        let transactions = self.payment_transactions(0).await?;
+        let mut amounts = transactions.iter().map(|logged| Amount::new(amount(&logged.core)));
+        Ok(amounts.try_fold(Amount::ZERO, Amount::checked_add).ok_or("too much money")?)
+    }
+}

@@ -1,0 +1,52 @@
+//! What the issuer and the redeemer together could see of a transaction: read from the entry itself.
+
+use farthing_ecash::{
+    amount::Amount, amount::Currency, credential::kinds::Kind, statement::Statement, transaction::Core,
+};
+
+use super::Failure;
+use crate::cluster::Cluster;
+
+/// Tells what the servers saw of the newest transaction of this kind.
+pub(super) async fn newest(cluster: &Cluster, statement: Statement, currency: &Currency) -> Result<String, Failure> {
+    let logged = if statement.is_for_issuer() {
+        cluster.issuance_transactions(0).await?
+    } else {
+        cluster.payment_transactions(0).await?
+    };
+    let newest = logged.into_iter().rev().find(|logged| logged.core.statement() == statement);
+    let newest = newest.ok_or_else(|| format!("no {} was logged", statement.name()))?;
+    Ok(format!("The servers saw (entry {}): {}", newest.index, describe(&newest.core, currency)))
+}
+
+fn describe(core: &Core, currency: &Currency) -> String {
+    let count = |kind, name: &str| match core.input_keys().filter(|(known, _)| *known == kind).count() {
+        1 => format!("one {name}"),
+        n => format!("{n} {name}s"),
+    };
+    let money = |units| format!("{} {}", currency.format(Amount::new(units)), currency.code());
+    let publics = core.publics();
+    match core.statement() {
+        Statement::Register => {
+            "the issuer an identity and an account; the log one more wallet of a class, and neither of them".to_owned()
+        }
+        Statement::Withdraw => {
+            format!("the issuer the account and {}; not the coin's serial number", money(publics.amount))
+        }
+        Statement::Pay => format!(
+            "{} became a note and change, fee {}; no payer, no payee, no amount",
+            count(Kind::Coin, "coin"),
+            money(publics.fee)
+        ),
+        Statement::Claim => format!(
+            "{} claimed by some wallet under some rule; not whose, not how much, not which rule",
+            count(Kind::Note, "note")
+        ),
+        Statement::Redeem => format!(
+            "{}, the account and {}; not where the money comes from",
+            count(Kind::Coin, "coin"),
+            money(publics.amount)
+        ),
+        _ => format!("{} became other coins", count(Kind::Coin, "coin")),
+    }
+}

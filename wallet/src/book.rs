@@ -1,0 +1,156 @@
+//! The wallet's book: everything it holds, in memory and in the vault. Memory follows the vault: an [`Edit`] is made only
+//! after it is durable.
+
+mod edit;
+mod inquiry;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use farthing_ecash::{
+    coin::Coin,
+    credential::Credential,
+    keys::{KeyId, PublicKey},
+    note::Note,
+    seed::{Seed, WalletKeys},
+    wallet_state::WalletState,
+};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::{
+    error::WalletError,
+    history::HistoryItem,
+    operation::Operation,
+    record::{Hex, Inbox, Pins, Profile, Record},
+    terms,
+    vault::{Change, Plain, RecordId, Vault},
+};
+
+pub(crate) use edit::Edit;
+
+/// Keys of the records of which there is one.
+const PROFILE: RecordId = RecordId::new([0; 16]);
+const INBOX: RecordId = RecordId::new([1; 16]);
+const STATE: RecordId = RecordId::new([2; 16]);
+
+/// A note that waits to be claimed.
+#[derive(Clone)]
+pub(crate) struct HeldNote {
+    pub(crate) credential: Arc<Credential<Note>>,
+    /// Number of its item in the history.
+    pub(crate) item: u64,
+}
+
+/// The book.
+pub(crate) struct Book {
+    vault: Vault,
+    profile: Profile,
+    inbox: Inbox,
+    /// Derived from the seed for the pinned issuer.
+    keys: Option<Arc<WalletKeys>>,
+    keyring: Arc<BTreeMap<KeyId, PublicKey>>,
+    state: Option<Arc<Credential<WalletState>>>,
+    coins: BTreeMap<RecordId, Arc<Credential<Coin>>>,
+    notes: BTreeMap<RecordId, HeldNote>,
+    operations: BTreeMap<RecordId, Arc<Operation>>,
+    items: BTreeMap<u64, (RecordId, HistoryItem)>,
+    /// Numbers of items by the cursor of their last change.
+    changes: BTreeMap<u64, u64>,
+    /// Coins and notes that operations consume.
+    reserved: BTreeSet<RecordId>,
+    /// The cursor of the last change; `None` once the book is closed.
+    cursor: watch::Sender<Option<u64>>,
+}
+
+impl Book {
+    /// The first record of a wallet with this seed.
+    pub(crate) fn first(seed: &Seed) -> Result<Vec<Change>, WalletError> {
+        let profile = Profile { seed: Hex::new(seed.as_bytes()), identity: None, pins: None };
+        Ok(vec![Change::Put(PROFILE, Record::Profile(profile).to_plain()?)])
+    }
+
+    /// Reads the records of an open vault.
+    pub(crate) fn read(vault: Vault, records: Vec<(RecordId, Plain)>) -> Result<Self, WalletError> {
+        let torn = |what: &str| WalletError::Damaged { what: what.to_owned() };
+        let mut book = Self {
+            vault,
+            profile: Profile { seed: Hex::new(&[]), identity: None, pins: None },
+            inbox: Inbox::default(),
+            keys: None,
+            keyring: Arc::default(),
+            state: None,
+            coins: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            items: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            reserved: BTreeSet::new(),
+            cursor: watch::Sender::new(Some(0)),
+        };
+        for (id, plain) in records {
+            match Record::from_plain(&plain)? {
+                Record::Profile(profile) => book.profile = profile,
+                Record::Inbox(inbox) => book.inbox = inbox,
+                Record::State(state) => {
+                    let state = Credential::<WalletState>::from_secret_bytes(state.as_bytes());
+                    book.state = Some(Arc::new(state.map_err(|_| torn("the wallet's state is malformed"))?));
+                }
+                Record::Coin(coin) => {
+                    let coin = Credential::<Coin>::from_secret_bytes(coin.as_bytes());
+                    book.coins.insert(id, Arc::new(coin.map_err(|_| torn("a coin is malformed"))?));
+                }
+                Record::Note(note) => {
+                    let credential = Credential::<Note>::from_secret_bytes(note.credential.as_bytes());
+                    let credential = Arc::new(credential.map_err(|_| torn("a note is malformed"))?);
+                    book.notes.insert(id, HeldNote { credential, item: note.item });
+                }
+                Record::Operation(operation) => {
+                    book.reserved.extend(&operation.inputs);
+                    book.operations.insert(id, Arc::new(operation));
+                }
+                Record::Item(item) => {
+                    let item = HistoryItem::try_from(item)?;
+                    book.changes.insert(item.cursor, item.number);
+                    book.items.insert(item.number, (id, item));
+                }
+            }
+        }
+        book.derive()?;
+        let last = book.changes.last_key_value().map_or(0, |(cursor, _)| *cursor);
+        book.cursor.send_replace(Some(last));
+        Ok(book)
+    }
+
+    /// Derives what follows from seed and pins.
+    fn derive(&mut self) -> Result<(), WalletError> {
+        let Some(pins) = &self.profile.pins else { return Ok(()) };
+        self.keyring = Arc::new(terms::keyring(pins)?);
+        if self.keys.is_none() {
+            let seed = Zeroizing::new(
+                <[u8; 64]>::try_from(self.profile.seed.as_bytes())
+                    .map_err(|_| WalletError::Damaged { what: "the wallet's seed has a wrong length".to_owned() })?,
+            );
+            self.keys = Some(Arc::new(WalletKeys::new(&Seed::from_bytes(*seed), &pins.issuer_origin)));
+        }
+        Ok(())
+    }
+
+    /// What the issuer and the redeemer were at the first contact.
+    pub(crate) fn pins(&self) -> Option<&Pins> {
+        self.profile.pins.as_ref()
+    }
+
+    /// Makes everything durable, lets others open the wallet, and ends all watches.
+    pub(crate) async fn close(&self) {
+        self.vault.close().await;
+        self.cursor.send_replace(None);
+    }
+
+    /// Sees the cursor of the last change; `None` once the book is closed.
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<u64>> {
+        self.cursor.subscribe()
+    }
+}

@@ -1,0 +1,143 @@
+//! Changes of the book.
+
+use std::sync::Arc;
+
+use farthing_ecash::{coin::Coin, credential::Credential, note::Note, wallet_state::WalletState};
+
+use super::{Book, HeldNote, INBOX, PROFILE, STATE};
+use crate::{
+    error::WalletError,
+    history::HistoryItem,
+    operation::Operation,
+    record::{Hex, Inbox, Pins, Record, StoredNote},
+    vault::{Change, RecordId},
+};
+
+/// One change. Several are made together or not at all.
+pub(crate) enum Edit {
+    Identity(Option<String>),
+    Pins(Pins),
+    Inbox(Inbox),
+    State(Credential<WalletState>),
+    AddCoin(Credential<Coin>),
+    DropCoin(RecordId),
+    /// A note with the number of its item.
+    AddNote(Credential<Note>, u64),
+    DropNote(RecordId),
+    /// The operation is begun, or is built anew.
+    Operation(RecordId, Operation),
+    /// The operation is finished.
+    DropOperation(RecordId),
+    /// The item is new or got further. Its cursor is set here.
+    Item(HistoryItem),
+}
+
+/// An edit whose record has its key.
+enum Ready {
+    Identity(Option<String>),
+    Pins(Pins),
+    Inbox(Inbox),
+    State(Arc<Credential<WalletState>>),
+    Coin(RecordId, Arc<Credential<Coin>>),
+    DropCoin(RecordId),
+    Note(RecordId, HeldNote),
+    DropNote(RecordId),
+    Operation(RecordId, Arc<Operation>),
+    DropOperation(RecordId),
+    Item(RecordId, HistoryItem),
+}
+
+impl Book {
+    /// Makes the edits, durable first.
+    ///
+    /// # Errors
+    /// When an edit cannot be made durable; then none is made.
+    pub(crate) async fn commit(&mut self, edits: Vec<Edit>) -> Result<(), WalletError> {
+        let mut cursor = self.last_cursor();
+        let mut profile = self.profile.clone();
+        let mut changes = Vec::with_capacity(edits.len());
+        let mut ready = Vec::with_capacity(edits.len());
+        for edit in edits {
+            let (change, edit) = match edit {
+                Edit::Identity(identity) => {
+                    profile.identity.clone_from(&identity);
+                    (Change::Put(PROFILE, Record::Profile(profile.clone()).to_plain()?), Ready::Identity(identity))
+                }
+                Edit::Pins(pins) => {
+                    profile.pins = Some(pins.clone());
+                    (Change::Put(PROFILE, Record::Profile(profile.clone()).to_plain()?), Ready::Pins(pins))
+                }
+                Edit::Inbox(inbox) => {
+                    (Change::Put(INBOX, Record::Inbox(inbox.clone()).to_plain()?), Ready::Inbox(inbox))
+                }
+                Edit::State(state) => {
+                    let record = Record::State(Hex::new(&state.to_secret_bytes()));
+                    (Change::Put(STATE, record.to_plain()?), Ready::State(Arc::new(state)))
+                }
+                Edit::AddCoin(coin) => {
+                    let id = RecordId::random()?;
+                    let record = Record::Coin(Hex::new(&coin.to_secret_bytes()));
+                    (Change::Put(id, record.to_plain()?), Ready::Coin(id, Arc::new(coin)))
+                }
+                Edit::AddNote(note, item) => {
+                    let id = RecordId::random()?;
+                    let record = Record::Note(StoredNote { credential: Hex::new(&note.to_secret_bytes()), item });
+                    let held = HeldNote { credential: Arc::new(note), item };
+                    (Change::Put(id, record.to_plain()?), Ready::Note(id, held))
+                }
+                Edit::Operation(id, operation) => {
+                    let record = Record::Operation(operation.clone());
+                    (Change::Put(id, record.to_plain()?), Ready::Operation(id, Arc::new(operation)))
+                }
+                Edit::DropCoin(id) => (Change::Delete(id), Ready::DropCoin(id)),
+                Edit::DropNote(id) => (Change::Delete(id), Ready::DropNote(id)),
+                Edit::DropOperation(id) => (Change::Delete(id), Ready::DropOperation(id)),
+                Edit::Item(mut item) => {
+                    cursor += 1;
+                    item.cursor = cursor;
+                    let id = self.items.get(&item.number).map_or_else(RecordId::random, |(id, _)| Ok(*id))?;
+                    (Change::Put(id, Record::Item((&item).into()).to_plain()?), Ready::Item(id, item))
+                }
+            };
+            changes.push(change);
+            ready.push(edit);
+        }
+        self.vault.commit(changes).await?;
+        for edit in ready {
+            self.apply(edit);
+        }
+        self.derive()?;
+        self.cursor.send_if_modified(|last| last.replace(cursor) != Some(cursor));
+        Ok(())
+    }
+
+    /// The edit in memory, once it is durable.
+    fn apply(&mut self, edit: Ready) {
+        match edit {
+            Ready::Identity(identity) => self.profile.identity = identity,
+            Ready::Pins(pins) => self.profile.pins = Some(pins),
+            Ready::Inbox(inbox) => self.inbox = inbox,
+            Ready::State(state) => self.state = Some(state),
+            Ready::Coin(id, coin) => drop(self.coins.insert(id, coin)),
+            Ready::DropCoin(id) => drop(self.coins.remove(&id)),
+            Ready::Note(id, note) => drop(self.notes.insert(id, note)),
+            Ready::DropNote(id) => drop(self.notes.remove(&id)),
+            Ready::Operation(id, operation) => {
+                self.reserved.extend(&operation.inputs);
+                self.operations.insert(id, operation);
+            }
+            Ready::DropOperation(id) => {
+                for input in self.operations.remove(&id).iter().flat_map(|operation| &operation.inputs) {
+                    self.reserved.remove(input);
+                }
+            }
+            Ready::Item(id, item) => {
+                if let Some((_, old)) = self.items.get(&item.number) {
+                    self.changes.remove(&old.cursor);
+                }
+                self.changes.insert(item.cursor, item.number);
+                self.items.insert(item.number, (id, item));
+            }
+        }
+    }
+}

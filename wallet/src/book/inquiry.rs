@@ -1,0 +1,204 @@
+//! Questions to the book.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use farthing_ecash::{
+    amount::{Amount, Currency},
+    coin::Coin,
+    credential::{Credential, Nullifier},
+    identity::Identity,
+    keys::{KeyId, PublicKey},
+    policy::UNRESTRICTED,
+    seed::WalletKeys,
+    wallet_state::WalletState,
+};
+
+use super::{Book, HeldNote};
+use crate::{
+    error::WalletError,
+    history::{HistoryItem, HistoryPage, OperationKind, OperationState, RequestId},
+    operation::{Inputs, Intent, Operation},
+    record::Inbox,
+    report::{Balance, Restricted},
+    select::Candidate,
+    terms::{Terms, purpose_name},
+    vault::RecordId,
+};
+
+impl Book {
+    /// Whose wallet it is, from the beginning of the registration on.
+    pub(crate) fn identity(&self) -> Result<Option<Identity>, WalletError> {
+        Ok(self.profile.identity.as_deref().map(Identity::parse).transpose()?)
+    }
+
+    /// The wallet's secrets for its issuer.
+    pub(crate) fn keys(&self) -> Result<Arc<WalletKeys>, WalletError> {
+        self.keys.clone().ok_or(WalletError::NotRegistered)
+    }
+
+    /// The state of the registered wallet.
+    pub(crate) fn state(&self) -> Result<Arc<Credential<WalletState>>, WalletError> {
+        self.state.clone().ok_or(WalletError::NotRegistered)
+    }
+
+    /// The issuer's keys, by id.
+    pub(crate) fn keyring(&self) -> Arc<BTreeMap<KeyId, PublicKey>> {
+        Arc::clone(&self.keyring)
+    }
+
+    /// The currency of all amounts, from the first contact with the issuer on.
+    pub(crate) fn currency(&self) -> Option<Currency> {
+        self.keyring.values().next().map(|key| key.currency().clone())
+    }
+
+    /// How far the payment log was looked through.
+    pub(crate) fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    pub(crate) fn operation(&self, id: RecordId) -> Option<Arc<Operation>> {
+        self.operations.get(&id).cloned()
+    }
+
+    /// All operations that were begun and are not finished.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (RecordId, &Arc<Operation>)> {
+        self.operations.iter().map(|(id, operation)| (*id, operation))
+    }
+
+    /// What an operation consumes.
+    pub(crate) fn inputs(&self, ids: &[RecordId], intent: &Intent) -> Inputs {
+        Inputs {
+            coins: ids.iter().filter_map(|id| self.coins.get(id).cloned()).collect(),
+            notes: ids.iter().filter_map(|id| self.notes.get(id)).map(|note| Arc::clone(&note.credential)).collect(),
+            state: if matches!(intent, Intent::Claim(_)) { self.state.clone() } else { None },
+        }
+    }
+
+    /// The coins that can be spent for anything now.
+    pub(crate) fn spendable(&self) -> Vec<Candidate> {
+        let free = self.coins.iter().filter(|(id, _)| !self.reserved.contains(*id));
+        let candidates = free.filter(|(_, coin)| coin.attributes().purpose() == UNRESTRICTED);
+        let candidate = |(id, coin): (&RecordId, &Arc<Credential<Coin>>)| Candidate {
+            id: *id,
+            value: coin.attributes().value().get(),
+            key: coin.key(),
+        };
+        candidates.map(candidate).collect()
+    }
+
+    /// What can be spent for anything now.
+    pub(crate) fn available(&self) -> Amount {
+        total(self.spendable().iter().map(|coin| coin.value))
+    }
+
+    /// The notes that wait and are not being claimed, the oldest first.
+    pub(crate) fn claimable(&self) -> Vec<(RecordId, HeldNote)> {
+        let free = self.notes.iter().filter(|(id, _)| !self.reserved.contains(*id));
+        let mut notes: Vec<_> = free.map(|(id, note)| (*id, note.clone())).collect();
+        notes.sort_by_key(|(_, note)| note.item);
+        notes
+    }
+
+    /// All notes that wait, the oldest first; and whether they are being claimed.
+    pub(crate) fn waiting(&self) -> Vec<(RecordId, HeldNote, bool)> {
+        let notes = self.notes.iter().map(|(id, note)| (*id, note.clone(), self.reserved.contains(id)));
+        let mut notes: Vec<_> = notes.collect();
+        notes.sort_by_key(|(_, note, _)| note.item);
+        notes
+    }
+
+    pub(crate) fn note(&self, id: RecordId) -> Option<&HeldNote> {
+        self.notes.get(&id)
+    }
+
+    pub(crate) fn coin(&self, id: RecordId) -> Option<&Arc<Credential<Coin>>> {
+        self.coins.get(&id)
+    }
+
+    /// Whether the wallet holds this coin or note already.
+    pub(crate) fn holds(&self, nullifier: &Nullifier) -> bool {
+        self.coins.values().any(|coin| coin.nullifier() == *nullifier)
+            || self.notes.values().any(|note| note.credential.nullifier() == *nullifier)
+    }
+
+    /// How much money there is.
+    pub(crate) fn balance(&self, terms: Option<&Terms>) -> Balance {
+        let value = |id: &RecordId| {
+            let coin = self.coins.get(id).map(|coin| coin.attributes().value());
+            let note = self.notes.get(id).map(|note| note.credential.attributes().value());
+            coin.or(note).unwrap_or_default().get()
+        };
+        let mut restricted: BTreeMap<u32, u64> = BTreeMap::new();
+        for (id, coin) in &self.coins {
+            let purpose = coin.attributes().purpose();
+            if purpose != UNRESTRICTED && !self.reserved.contains(id) {
+                let sum = restricted.entry(purpose).or_default();
+                *sum = sum.saturating_add(coin.attributes().value().get());
+            }
+        }
+        let restricted = restricted.into_iter();
+        Balance {
+            available: self.available(),
+            in_flight: total(self.reserved.iter().map(value)),
+            claimable: total(self.claimable().iter().map(|(_, note)| note.credential.attributes().value().get())),
+            restricted: restricted
+                .map(|(purpose, sum)| Restricted { purpose: purpose_name(terms, purpose), amount: Amount::new(sum) })
+                .collect(),
+        }
+    }
+
+    pub(crate) fn item(&self, number: u64) -> Option<&HistoryItem> {
+        self.items.get(&number).map(|(_, item)| item)
+    }
+
+    /// The item that was asked for with this request id.
+    pub(crate) fn item_of_request(&self, request_id: RequestId) -> Option<&HistoryItem> {
+        self.items.values().map(|(_, item)| item).find(|item| item.request_id == Some(request_id))
+    }
+
+    /// The item of a received payment.
+    pub(crate) fn received(&self, log_index: u64) -> Option<&HistoryItem> {
+        let mut received = self.items.values().map(|(_, item)| item).filter(|item| item.kind == OperationKind::Receive);
+        received.find(|item| item.log_index == Some(log_index))
+    }
+
+    /// The operation of an item.
+    pub(crate) fn operation_of(&self, item: u64) -> Option<RecordId> {
+        self.operations.iter().find(|(_, operation)| operation.item == Some(item)).map(|(id, _)| *id)
+    }
+
+    /// The number of the next item.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.items.last_key_value().map_or(1, |(number, _)| number + 1)
+    }
+
+    /// A page of items, newest first.
+    pub(crate) fn history(&self, before: Option<u64>, limit: usize) -> HistoryPage {
+        let mut items = self.items.range(..before.unwrap_or(u64::MAX)).rev().map(|(_, (_, item))| item);
+        let page: Vec<_> = items.by_ref().take(limit).cloned().collect();
+        let next = items.next().and(page.last()).map(|item| item.number);
+        HistoryPage { items: page, next }
+    }
+
+    /// Items whose operations are not finished, newest first.
+    pub(crate) fn pending(&self) -> Vec<HistoryItem> {
+        let begun = |item: &&HistoryItem| item.state == OperationState::Pending && item.kind != OperationKind::Receive;
+        self.items.values().rev().map(|(_, item)| item).filter(begun).cloned().collect()
+    }
+
+    /// The cursor of the last change.
+    pub(crate) fn last_cursor(&self) -> u64 {
+        self.changes.last_key_value().map_or(0, |(cursor, _)| *cursor)
+    }
+
+    /// The first item that changed after a cursor.
+    pub(crate) fn changed_after(&self, cursor: u64) -> Option<&HistoryItem> {
+        let (_, number) = self.changes.range(cursor.checked_add(1)?..).next()?;
+        self.item(*number)
+    }
+}
+
+/// A sum that cannot be reached: the issuer keeps all money below 2^63.
+fn total(values: impl Iterator<Item = u64>) -> Amount {
+    Amount::new(values.fold(0, u64::saturating_add))
+}

@@ -1,0 +1,252 @@
+//! What can be written on the command line.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use super::{duration, exit::Exit};
+
+/// Name of the command that runs the daemon.
+pub(super) const DAEMON: &str = "daemon";
+
+/// Where a walk through the commands begins.
+const FIRST_STEPS: &str = "\
+First steps:
+  farthing init --issuer https://HOST:PORT --redeemer https://HOST:PORT --ca FILE
+  farthing register alice@bank.example
+  farthing withdraw 20.00
+  farthing pay bob@bank.example 3.50
+  farthing receive";
+
+/// The command `farthing` with all its subcommands, for completions and manuals.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Electronic cash: pay an identity, privately.
+///
+/// A wallet holds money as cash does: whoever has its files and its passphrase has the money. Results go to standard output,
+/// everything else to standard error. With --json every command writes exactly one document, in which amounts are whole
+/// numbers of minor units.
+#[derive(Parser)]
+#[command(name = "farthing", version, propagate_version = true, max_term_width = 110, after_help = format!("{FIRST_STEPS}\n\n{}", Exit::table()))]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options of all commands.
+#[derive(Args)]
+#[command(next_help_heading = "Options of all commands")]
+pub(super) struct Global {
+    /// Where the wallet is [default: farthing in $XDG_DATA_HOME or ~/.local/share]
+    #[arg(long, global = true, env = "FARTHING_DIR", hide_env_values = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Write one JSON document, also for an error
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Write nothing but the result and errors
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// Read the passphrase from the first line of FILE; - is standard input [default: ask on the terminal]
+    #[arg(long, global = true, env = "FARTHING_PASSPHRASE_FILE", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// How long to wait for an outcome, such as 500ms, 30s or 2m. What is not finished by then goes on with the next command
+    #[arg(long, global = true, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    pub(super) timeout: Duration,
+    /// Use colours; NO_COLOR in the environment means never
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorWhen,
+    /// What to log on standard error, such as debug or farthing_wallet=debug [default: $RUST_LOG, or else warn, for the daemon info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(super) log: Option<String>,
+    /// Answer yes to every question
+    #[arg(long, short, global = true)]
+    pub(super) yes: bool,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make a new wallet, or make one again from its words
+    Init(Init),
+    /// Register the wallet under an identity
+    ///
+    /// The invitation code is asked for on the terminal, or read from a file: it is a secret, and the command line is not.
+    Register(Register),
+    /// Take money from your account into the wallet
+    Withdraw(Move),
+    /// Pay an identity
+    ///
+    /// The payee need not be online. PAYEE is an identity such as bob@bank.example or a payment request (farthing:…).
+    Pay(Pay),
+    /// Look for payments and claim them, as far as the caps allow
+    Receive,
+    /// Show how much money the wallet holds
+    Balance,
+    /// List what happened, newest first
+    ///
+    /// On a terminal, a table. Otherwise one line for each item with tab-separated fields: time (UTC), kind, state, amount,
+    /// fee, payee, memo, transaction id.
+    History(History),
+    /// Pay money from the wallet back into your account
+    Redeem(Move),
+    /// Make a payment request for others to pay: a link and a QR code
+    Request(Request),
+    /// Show whose wallet this is, its caps, its servers, and what is unfinished
+    Info,
+    /// Hold the wallet open for other programs (gRPC on loopback)
+    ///
+    /// Writes DIR/daemon/endpoint.json (address, certificate authority, token file) for callers; all commands use the daemon
+    /// while it runs. Ends with SIGTERM or Ctrl-C.
+    #[command(name = DAEMON)]
+    Daemon(Daemon),
+    /// Write the completions for a shell
+    Completions(Completions),
+}
+
+/// `init`
+#[derive(Args)]
+pub(super) struct Init {
+    /// Address of the issuer, such as https://issuer.example:7001
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(super) issuer: String,
+    /// Address of the redeemer, such as https://redeemer.example:7002
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(super) redeemer: String,
+    /// The certificate authorities of the servers, a PEM file. It is copied into the wallet
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) ca: PathBuf,
+    /// Make the wallet again from its 24 words, read from the first line of FILE; - is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) words_file: Option<PathBuf>,
+}
+
+/// `register`
+#[derive(Args)]
+pub(super) struct Register {
+    /// Your identity, such as alice@bank.example
+    pub(super) identity: String,
+    /// Read the invitation code from the first line of FILE; - is standard input (after the passphrase, if that is there too)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) invitation_file: Option<PathBuf>,
+}
+
+/// `withdraw` and `redeem`
+#[derive(Args)]
+pub(super) struct Move {
+    /// How much, such as 20.00
+    #[arg(allow_negative_numbers = true)]
+    pub(super) amount: String,
+    #[command(flatten)]
+    pub(super) retry: Retry,
+}
+
+/// `pay`
+#[derive(Args)]
+pub(super) struct Pay {
+    /// Who gets it: an identity or a payment request
+    pub(super) payee: String,
+    /// How much, such as 3.50. May be left out when the payment request says it
+    #[arg(allow_negative_numbers = true)]
+    pub(super) amount: Option<String>,
+    /// Text for the payee, at most 256 bytes. Only the payee can read it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) memo: Option<String>,
+    #[command(flatten)]
+    pub(super) retry: Retry,
+}
+
+/// What makes a command safe to repeat.
+#[derive(Args)]
+pub(super) struct Retry {
+    /// For scripts: 32 hex digits, new for each operation. The command repeated with them does not move money again
+    #[arg(long, value_name = "HEX", value_parser = request_id)]
+    pub(super) request_id: Option<RequestId>,
+}
+
+/// Names an operation, so that asking again does not do it again.
+#[derive(Clone, Copy)]
+pub(super) struct RequestId(pub(super) [u8; 16]);
+
+/// `history`
+#[derive(Args)]
+pub(super) struct History {
+    /// How many items at most
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(super) limit: u32,
+    /// Go on where an earlier list ended: its next_page_token
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) page_token: Option<String>,
+}
+
+/// `request`
+#[derive(Args)]
+pub(super) struct Request {
+    /// How much is wanted, such as 3.50; without it, the payer decides
+    #[arg(allow_negative_numbers = true)]
+    pub(super) amount: Option<String>,
+    /// Text that the payer sees and sends back, at most 256 bytes
+    #[arg(long, value_name = "TEXT")]
+    pub(super) memo: Option<String>,
+}
+
+/// `daemon`
+#[derive(Args)]
+pub(super) struct Daemon {
+    /// Where to listen: an address on loopback; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) listen: SocketAddr,
+    /// Look for payments and claim them about this often, such as 60s [default: only when asked]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(super) receive_every: Option<Duration>,
+}
+
+/// `completions`
+#[derive(Args)]
+pub(super) struct Completions {
+    /// The shell
+    #[arg(value_enum, action = ArgAction::Set)]
+    pub(super) shell: Shell,
+}
+
+fn request_id(text: &str) -> Result<RequestId, String> {
+    let wrong = || "a request id has 32 hex digits".to_owned();
+    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    u128::from_str_radix(text, 16).map(|number| RequestId(number.to_be_bytes())).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_of_commands_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_request_id_has_16_bytes() {
+        assert_eq!(request_id("000102030405060708090a0b0c0D0e0f").map(|id| id.0[13]), Ok(13));
+        for text in ["", "00", "+0102030405060708090a0b0c0d0e0f0", "000102030405060708090a0b0c0d0e0g"] {
+            assert!(request_id(text).is_err(), "{text}");
+        }
+    }
+}

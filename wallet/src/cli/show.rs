@@ -1,0 +1,184 @@
+//! The answers of the wallet, as text for people and as JSON documents for programs.
+//!
+//! In documents amounts are whole numbers of minor units and `currency` says what those are; ids are lower-case hex; what is
+//! unknown or unlimited is `null`.
+
+use farthing_ecash::amount::{Amount, Currency};
+use farthing_proto::v1;
+use serde_json::{Value, json};
+
+use super::printable::printable;
+
+mod history;
+mod info;
+mod moves;
+
+pub(super) use history::history;
+pub(super) use info::{Place, info};
+pub(super) use moves::{paid, received, redeemed, withdrawn};
+
+/// An answer in both forms.
+pub(super) struct Shown {
+    /// Lines for people.
+    pub(super) text: String,
+    /// The document for programs.
+    pub(super) document: Value,
+}
+
+/// How amounts are written. The currency is unknown until the wallet has reached the issuer once.
+pub(super) struct Money(Option<Currency>);
+
+impl Money {
+    pub(super) fn new(currency: Option<Currency>) -> Self {
+        Self(currency)
+    }
+
+    /// An amount with the code of the currency, such as `3.50 EUR`.
+    pub(super) fn text(&self, minor_units: u64) -> String {
+        match &self.0 {
+            Some(currency) => format!("{} {}", currency.format(Amount::new(minor_units)), currency.code()),
+            None if minor_units == 0 => "0".to_owned(),
+            None => format!("{minor_units} minor units"),
+        }
+    }
+
+    /// An amount without the code.
+    pub(super) fn number(&self, minor_units: u64) -> String {
+        match &self.0 {
+            Some(currency) => currency.format(Amount::new(minor_units)),
+            None => minor_units.to_string(),
+        }
+    }
+
+    /// The currency in a document.
+    pub(super) fn document(&self) -> Value {
+        match &self.0 {
+            Some(currency) => json!({ "code": currency.code(), "exponent": currency.exponent() }),
+            None => Value::Null,
+        }
+    }
+}
+
+/// The currency in a message, unless it is none.
+pub(super) fn currency(message: Option<&v1::Currency>) -> Option<Currency> {
+    let message = message?;
+    Currency::new(&message.code, u8::try_from(message.exponent).ok()?).ok()
+}
+
+/// The balance.
+pub(super) fn balance(answer: &v1::GetBalanceResponse, money: &Money) -> Shown {
+    let balance = answer.balance.clone().unwrap_or_default();
+    let mut text = format!("{} can be spent\n", money.text(balance.available));
+    for part in &balance.restricted {
+        text += &format!("{} can be spent for {} only\n", money.text(part.amount), printable(&part.purpose));
+    }
+    if balance.in_flight > 0 {
+        text += &format!("{} are in operations that are not finished\n", money.text(balance.in_flight));
+    }
+    if balance.claimable > 0 {
+        text += &format!("{} were paid to you and wait for `farthing receive`\n", money.text(balance.claimable));
+    }
+    let restricted = balance.restricted.iter().map(|part| json!({ "purpose": part.purpose, "amount": part.amount }));
+    let document = json!({
+        "available": balance.available,
+        "in_flight": balance.in_flight,
+        "claimable": balance.claimable,
+        "restricted": restricted.collect::<Vec<_>>(),
+        "currency": money.document(),
+    });
+    Shown { text, document }
+}
+
+/// A finished registration.
+pub(super) fn registered(answer: &v1::WalletServiceRegisterResponse) -> Shown {
+    let v1::WalletServiceRegisterResponse { identity, class_name, valid_through } = answer;
+    let text = format!(
+        "Registered as {}, class {}, valid through {}.\n",
+        printable(identity),
+        printable(class_name),
+        printable(valid_through)
+    );
+    let document = json!({ "identity": identity, "class": class_name, "valid_through": valid_through });
+    Shown { text, document }
+}
+
+/// A payment request. The code for the terminal is added by the caller.
+pub(super) fn request(answer: &v1::CreateRequestResponse, amount: Option<u64>, memo: &str, money: &Money) -> Shown {
+    let text = format!("{}\n", printable(&answer.uri));
+    let document = json!({ "uri": answer.uri, "amount": amount, "memo": memo, "currency": money.document() });
+    Shown { text, document }
+}
+
+/// What an operation is called in a sentence.
+pub(super) fn operation(kind: v1::OperationKind) -> &'static str {
+    match kind {
+        v1::OperationKind::Unspecified => "operation",
+        v1::OperationKind::Register => "registration",
+        v1::OperationKind::Withdraw => "withdrawal",
+        v1::OperationKind::Pay => "payment",
+        v1::OperationKind::Receive => "claim of payments",
+        v1::OperationKind::Redeem => "redemption",
+        v1::OperationKind::Swap => "exchange of coins",
+    }
+}
+
+fn kind(item: &v1::HistoryItem) -> String {
+    name(item.kind().as_str_name(), "OPERATION_KIND_")
+}
+
+fn state(state: v1::OperationState) -> String {
+    name(state.as_str_name(), "OPERATION_STATE_")
+}
+
+/// The name of a protobuf value as this program writes it: without its prefix, in lower case.
+fn name(value: &str, prefix: &str) -> String {
+    value.strip_prefix(prefix).unwrap_or(value).to_ascii_lowercase()
+}
+
+/// Bytes as lower-case hex; `null` for none.
+fn hex(bytes: &[u8]) -> Value {
+    if bytes.is_empty() {
+        return Value::Null;
+    }
+    Value::String(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A text that may be missing.
+fn optional(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn euro() -> Money {
+        Money::new(Some(Currency::new("EUR", 6).unwrap()))
+    }
+
+    #[test]
+    fn people_read_decimals_and_programs_minor_units() {
+        let restricted = vec![v1::RestrictedBalance { purpose: "food\u{1b}".to_owned(), amount: 1 }];
+        let balance = v1::Balance { available: 3_500_000, in_flight: 0, claimable: 20_000_000, restricted };
+        let shown = super::balance(&v1::GetBalanceResponse { balance: Some(balance) }, &euro());
+        assert_eq!(
+            shown.text,
+            "3.50 EUR can be spent\n\
+             0.000001 EUR can be spent for food\\u{1b} only\n\
+             20.00 EUR were paid to you and wait for `farthing receive`\n"
+        );
+        assert_eq!(shown.document["available"], 3_500_000);
+        assert_eq!(shown.document["currency"], json!({ "code": "EUR", "exponent": 6 }));
+    }
+
+    #[test]
+    fn an_unknown_currency_is_said() {
+        assert_eq!((Money::new(None).text(7), Money::new(None).text(0)), ("7 minor units".to_owned(), "0".to_owned()));
+        assert_eq!(Money::new(None).document(), Value::Null);
+        for (code, exponent) in [("eur", 2), ("EUR", 19), ("EUR", 300)] {
+            assert!(currency(Some(&v1::Currency { code: code.to_owned(), exponent })).is_none());
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What can go wrong, named by the situation of the caller. Every text says what to do next.
+
+use std::{fmt, io, path::PathBuf};
+
+use farthing_ecash::{
+    amount::Amount,
+    identity::{Identity, IdentityError},
+    seed::SeedError,
+};
+use farthing_proto::v1::ErrorReason;
+use farthing_service::config::ConfigError;
+
+/// One of the two servers that a wallet talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// Accounts, registration, directory, withdrawals.
+    Issuer,
+    /// Payments, claims, redemptions, the payment log.
+    Redeemer,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Issuer => "issuer",
+            Self::Redeemer => "redeemer",
+        })
+    }
+}
+
+/// Why a wallet could not do what was asked. Unless the variant says otherwise, no money has moved.
+///
+/// The texts hold neither amounts nor identities of others than the caller gave; amounts are in the fields, because only
+/// the caller knows how to write them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalletError {
+    /// There is no wallet in the directory.
+    #[error("there is no wallet in {}: create one first, or name the right directory", dir.display())]
+    NoWallet {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// There is a wallet in the directory already.
+    #[error("there is a wallet in {} already: choose another directory", dir.display())]
+    WalletExists {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Another process has the wallet open.
+    #[error(
+        "the wallet is in use by {}: wait for it, stop it, or talk to it if it is the daemon",
+        pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+    )]
+    InUse {
+        /// The process, if it left its id.
+        pid: Option<u32>,
+    },
+    /// The passphrase is empty.
+    #[error("the passphrase is empty: choose one that nobody guesses, and keep it")]
+    EmptyPassphrase,
+    /// The passphrase does not open the wallet.
+    #[error("the passphrase is wrong: try again (the wallet's files are undamaged)")]
+    WrongPassphrase,
+    /// A file of the wallet is damaged, or was exchanged for another.
+    #[error("the wallet's files are damaged: {what}; restore the whole directory from a copy")]
+    Damaged {
+        /// What was found.
+        what: String,
+    },
+    /// The disk is full. What was begun goes on when there is space.
+    #[error("no space is left on the disk: make some and try again; nothing was lost")]
+    DiskFull,
+    /// The disk, or a file, cannot be read or written. After this the wallet has to be opened again.
+    #[error("the wallet's store failed: {what}; open the wallet again, it finishes what was begun")]
+    Storage {
+        /// What the store says.
+        what: String,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot access {}: {source}", path.display())]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The 24 words are not a seed.
+    #[error("the recovery phrase is wrong: {0}")]
+    Phrase(#[from] SeedError),
+    /// The wallet's configuration file is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An address or certificate authority in the configuration cannot be used.
+    #[error("the connection to the {server} is not set up right: {what}")]
+    Connection {
+        /// Which server.
+        server: Server,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A server does not answer, before anything was begun.
+    #[error("the {server} cannot be reached: {what}; nothing was begun, try again later")]
+    Unreachable {
+        /// Which server.
+        server: Server,
+        /// What happened.
+        what: String,
+    },
+    /// A server says what cannot be true, or contradicts what it said before. The wallet does not go on with it.
+    #[error("the {server} cannot be trusted at present: {what}; check its address, and ask its operator")]
+    Contradiction {
+        /// Which server.
+        server: Server,
+        /// What does not fit.
+        what: String,
+    },
+    /// This machine's clock and a server's day are more than a day apart.
+    #[error(
+        "the {server} says that today is {theirs}, this machine's clock says {ours}: set the clock, or ask the operator"
+    )]
+    ClockApart {
+        /// Which server.
+        server: Server,
+        /// The server's day, YYYY-MM-DD.
+        theirs: String,
+        /// This machine's day in the server's time zone, YYYY-MM-DD.
+        ours: String,
+    },
+    /// The wallet has no registration yet.
+    #[error("the wallet is not registered: register it with an invitation from the issuer first")]
+    NotRegistered,
+    /// The wallet is registered for another identity.
+    #[error("the wallet is registered, or being registered, for {identity}: one wallet holds one identity")]
+    AlreadyRegistered {
+        /// Whose wallet it is.
+        identity: Identity,
+    },
+    /// The identity has been registered with another wallet.
+    #[error("this identity has a wallet already: use that one, or ask the issuer's operator")]
+    IdentityTaken,
+    /// The invitation is not good for this identity.
+    #[error("the invitation is wrong, used, or for another identity: ask the issuer's operator for a new one")]
+    NotInvited,
+    /// A text that is no identity.
+    #[error("{0}")]
+    InvalidIdentity(#[from] IdentityError),
+    /// Nobody is registered under the identity.
+    #[error(
+        "nobody is registered as {identity}: check the spelling, or ask the payee to register a wallet first (payments to \
+         identities without a wallet come with a later version)"
+    )]
+    IdentityUnknown {
+        /// Whom the caller wanted to pay.
+        identity: Identity,
+    },
+    /// The amount is zero.
+    #[error("the amount is zero: give at least the smallest amount of the currency")]
+    AmountZero,
+    /// The amount is below what the policy lets be paid.
+    #[error("the amount is below the smallest payment that the policy allows")]
+    BelowMinimum {
+        /// The smallest payment.
+        minimum: Amount,
+    },
+    /// The text for the payee is too long.
+    #[error("the memo has {length} bytes, at most 256 are allowed: shorten it")]
+    MemoTooLong {
+        /// Its length in bytes of UTF-8.
+        length: usize,
+    },
+    /// The wallet holds too little.
+    #[error("the wallet holds too little: withdraw or receive money first")]
+    InsufficientFunds {
+        /// What the operation needs, fee included.
+        needed: Amount,
+        /// What can be spent now.
+        available: Amount,
+    },
+    /// The account at the issuer holds too little.
+    #[error("the account at the issuer holds too little: choose a smaller amount")]
+    AccountTooLow {
+        /// The balance of the account, if the issuer told it.
+        available: Option<Amount>,
+    },
+    /// The policy's cap would be passed.
+    #[error("this would pass the policy's cap {cap}: choose a smaller amount, or wait until the period is over")]
+    CapExceeded {
+        /// Which cap, in the words of the policy, such as `withdraw_per_day`.
+        cap: String,
+        /// How much is still possible, if the server told it.
+        left: Option<Amount>,
+    },
+    /// The issuer has no account for this wallet.
+    #[error("the issuer has no account for this wallet: register it, or ask the issuer's operator")]
+    AccountUnknown,
+    /// A coin of this wallet was spent by another copy of it. The coin is gone from this copy.
+    #[error(
+        "a coin of this wallet was spent before by another copy of it (entry {log_index} of the payment log); it has been \
+         taken off: try again with the rest, and use one copy only"
+    )]
+    SpentElsewhere {
+        /// The entry of the payment log that spent it.
+        log_index: u64,
+    },
+    /// The key of the wallet's coins is not accepted any more.
+    #[error("the redeemer does not accept the key of the wallet's coins any more: ask its operator")]
+    KeyExpired,
+    /// The request id was used before for something else.
+    #[error("this request id was used before for something else: take a fresh one")]
+    RequestIdReused,
+    /// The same request was refused before.
+    #[error("the same request was refused before: {message}")]
+    FailedBefore {
+        /// Why, as a reason for programs.
+        reason: ErrorReason,
+        /// Why, as a text for people.
+        message: String,
+    },
+    /// A text that is no payment request.
+    #[error("this is no payment request: {what}")]
+    InvalidPaymentRequest {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A server refused for another reason.
+    #[error("the {server} refused: {message}")]
+    Refused {
+        /// Which server.
+        server: Server,
+        /// The reason for programs.
+        reason: ErrorReason,
+        /// What the server says.
+        message: String,
+    },
+    /// A server's answer does not verify. The operation stays open: the wallet asks again for the right answer.
+    #[error(
+        "the answer of the {server} is not what was asked for; the operation stays open and the wallet asks again: if this \
+         goes on, ask the operator"
+    )]
+    BadAnswer {
+        /// Which server.
+        server: Server,
+    },
+    /// A fault of this program.
+    #[error("a fault inside the wallet: {what}; please report it")]
+    Internal {
+        /// Where.
+        what: String,
+    },
+}
+
+impl WalletError {
+    /// The reason by which programs branch, as the wallet daemon reports it.
+    #[must_use]
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            Self::EmptyPassphrase
+            | Self::Phrase(_)
+            | Self::InvalidIdentity(_)
+            | Self::AmountZero
+            | Self::BelowMinimum { .. }
+            | Self::MemoTooLong { .. }
+            | Self::InvalidPaymentRequest { .. } => ErrorReason::MalformedRequest,
+            Self::DiskFull | Self::Storage { .. } | Self::InUse { .. } => ErrorReason::StoreUnavailable,
+            Self::Unreachable { .. } => ErrorReason::PeerUnreachable,
+            Self::NotRegistered => ErrorReason::NotRegistered,
+            Self::AlreadyRegistered { .. } | Self::IdentityTaken => ErrorReason::IdentityTaken,
+            Self::NotInvited => ErrorReason::NotInvited,
+            Self::IdentityUnknown { .. } => ErrorReason::IdentityUnknown,
+            Self::InsufficientFunds { .. } | Self::AccountTooLow { .. } => ErrorReason::InsufficientBalance,
+            Self::CapExceeded { .. } => ErrorReason::CapExceeded,
+            Self::AccountUnknown => ErrorReason::AccountUnknown,
+            Self::SpentElsewhere { .. } => ErrorReason::AlreadySpent,
+            Self::KeyExpired => ErrorReason::KeyExpired,
+            Self::RequestIdReused => ErrorReason::RequestIdReused,
+            Self::FailedBefore { reason, .. } | Self::Refused { reason, .. } => *reason,
+            Self::NoWallet { .. }
+            | Self::WalletExists { .. }
+            | Self::WrongPassphrase
+            | Self::Damaged { .. }
+            | Self::File { .. }
+            | Self::Config(_)
+            | Self::Connection { .. }
+            | Self::Contradiction { .. }
+            | Self::ClockApart { .. }
+            | Self::BadAnswer { .. }
+            | Self::Internal { .. } => ErrorReason::Internal,
+        }
+    }
+}

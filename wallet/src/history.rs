@@ -1,0 +1,133 @@
+//! The history: everything that the wallet did or that came to it, one item each.
+
+use std::fmt;
+
+use farthing_ecash::{amount::Amount, identity::Identity, transaction::TransactionId};
+use farthing_proto::v1::ErrorReason;
+use getrandom::{
+    SysRng,
+    rand_core::{Rng as _, UnwrapErr},
+};
+use serde::{Deserialize, Serialize};
+
+/// 16 bytes by which a caller names its request: sent again with the same contents, it is not carried out again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// Wraps 16 bytes, which should be random.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// A fresh one from the operating system.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        UnwrapErr(SysRng).fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// The 16 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Kinds of items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    /// Registration with the issuer.
+    Register,
+    /// Money taken from the account into the wallet.
+    Withdraw,
+    /// A payment made.
+    Pay,
+    /// A payment received: pending until it is claimed.
+    Receive,
+    /// Money paid back into the account.
+    Redeem,
+    /// The wallet's own coins made into fewer.
+    Swap,
+}
+
+/// How far an item got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationState {
+    /// Begun, with an outcome that is not known yet; or a payment that was found and not claimed yet.
+    Pending,
+    /// Finished: the money has moved.
+    Done,
+    /// Refused for good: no money has moved.
+    Failed,
+}
+
+/// Why an item failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemFailure {
+    /// For programs.
+    pub reason: ErrorReason,
+    /// For people.
+    pub message: String,
+}
+
+/// Something that the wallet did, or that came to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HistoryItem {
+    /// Its number, ascending from 1 in the order in which items were begun or first seen.
+    pub number: u64,
+    /// Position of its last change among all changes of all items, ascending from 1.
+    pub cursor: u64,
+    /// What it was.
+    pub kind: OperationKind,
+    /// How far it got.
+    pub state: OperationState,
+    /// The amount; zero for a registration.
+    pub amount: Amount,
+    /// The fee paid besides the amount.
+    pub fee: Amount,
+    /// The payee of one's own payment. A payee does not learn who paid.
+    pub payee: Option<Identity>,
+    /// Text of the payment. Whoever shows a received one on a terminal or page has to escape it.
+    pub memo: String,
+    /// When it was begun or first seen, seconds since 1970-01-01T00:00:00Z by this machine's clock.
+    pub unix_seconds: i64,
+    /// The transaction in the log: of a received payment the payer's; of an operation that was rebuilt the last one.
+    pub transaction_id: Option<TransactionId>,
+    /// Its entry: in the issuance log for register and withdraw, otherwise in the payment log. `None` until it is known.
+    pub log_index: Option<u64>,
+    /// The id with which it was asked for; `None` for what was not asked for by a request.
+    pub request_id: Option<RequestId>,
+    /// Why it failed.
+    pub failure: Option<ItemFailure>,
+}
+
+/// Kind and state only: the rest is nobody's business in a log.
+impl fmt::Debug for HistoryItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HistoryItem")
+            .field("number", &self.number)
+            .field("kind", &self.kind)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A page of history.
+#[derive(Debug, Clone)]
+pub struct HistoryPage {
+    /// The items, newest first.
+    pub items: Vec<HistoryItem>,
+    /// Give this to get older items; `None` when there are none.
+    pub next: Option<u64>,
+}

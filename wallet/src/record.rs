@@ -1,0 +1,284 @@
+//! What the vault keeps, as JSON inside encrypted records. Secrets and other bytes are hexadecimal.
+
+use std::{collections::BTreeMap, fmt, io};
+
+use farthing_ecash::{amount::Amount, identity::Identity, transaction::TransactionId};
+use farthing_proto::v1::ErrorReason;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use zeroize::Zeroizing;
+
+use crate::{
+    error::WalletError,
+    history::{HistoryItem, ItemFailure, OperationKind, OperationState, RequestId},
+    operation::Operation,
+    vault::Plain,
+};
+
+/// Version of the records' format.
+const VERSION: u8 = 1;
+
+/// Bytes, secret or not, that are wiped when they are dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Hex(Zeroizing<Vec<u8>>);
+
+impl Hex {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(Zeroizing::new(bytes.to_vec()))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = Zeroizing::new(String::with_capacity(2 * self.0.len()));
+        for byte in self.0.iter() {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+            }
+        }
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Digits;
+        impl de::Visitor<'_> for Digits {
+            type Value = Hex;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("hexadecimal digits")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Hex, E> {
+                let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
+                let mut digits =
+                    text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()));
+                while let Some(high) = digits.next() {
+                    let (Some(high), Some(Some(low))) = (high, digits.next()) else {
+                        return Err(E::custom("not hexadecimal"));
+                    };
+                    bytes.push(high << 4 | low);
+                }
+                Ok(Hex(bytes))
+            }
+        }
+        deserializer.deserialize_str(Digits)
+    }
+}
+
+/// Who the wallet is, and whose.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    /// The 64 bytes that everything is derived from.
+    pub(crate) seed: Hex,
+    /// Set when the registration is begun.
+    pub(crate) identity: Option<String>,
+    /// Set at the first contact.
+    pub(crate) pins: Option<Pins>,
+}
+
+/// What the servers were at the first contact, and must remain.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pins {
+    /// Origin of the issuance log.
+    pub(crate) issuer_origin: String,
+    /// The time zone in which days begin.
+    pub(crate) time_zone: String,
+    /// Canonical bytes of all keys seen.
+    pub(crate) keys: Vec<Hex>,
+    /// Origin of the payment log, once it is known.
+    pub(crate) redeemer_origin: Option<String>,
+}
+
+/// How far the payment log was looked through.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Inbox {
+    /// Index of the first entry that was not looked at.
+    pub(crate) next: u64,
+    /// After how many months notes expire, by policy hash in hexadecimal.
+    pub(crate) policies: BTreeMap<String, u32>,
+    /// Bits of bucket numbers when the log was last looked through.
+    pub(crate) bucket_bits: u8,
+}
+
+/// A note that waits to be claimed.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct StoredNote {
+    pub(crate) credential: Hex,
+    /// Number of its item in the history.
+    pub(crate) item: u64,
+}
+
+/// One record.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Record {
+    Profile(Profile),
+    Inbox(Inbox),
+    State(Hex),
+    Coin(Hex),
+    Note(StoredNote),
+    Operation(Operation),
+    Item(StoredItem),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    version: u8,
+    record: T,
+}
+
+/// Counts bytes, so that the buffer for a secret is allocated once and leaves no copy behind.
+#[derive(Default)]
+struct Count(usize);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Record {
+    pub(crate) fn to_plain(&self) -> Result<Plain, WalletError> {
+        let failed = |error| WalletError::Internal { what: format!("a record could not be written: {error}") };
+        let versioned = Versioned { version: VERSION, record: self };
+        let mut count = Count::default();
+        serde_json::to_writer(&mut count, &versioned).map_err(failed)?;
+        let mut plain = Zeroizing::new(Vec::with_capacity(count.0));
+        serde_json::to_writer(&mut *plain, &versioned).map_err(failed)?;
+        Ok(plain)
+    }
+
+    pub(crate) fn from_plain(plain: &Plain) -> Result<Self, WalletError> {
+        // serde_json names a position, never contents.
+        let versioned: Versioned<Self> = serde_json::from_slice(plain).map_err(|error| WalletError::Damaged {
+            what: format!("a record cannot be read at column {}", error.column()),
+        })?;
+        if versioned.version == VERSION {
+            Ok(versioned.record)
+        } else {
+            Err(WalletError::Damaged { what: "a record was written by a later version of this program".to_owned() })
+        }
+    }
+}
+
+/// An item of the history, as it is stored.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredItem {
+    number: u64,
+    cursor: u64,
+    kind: OperationKind,
+    state: OperationState,
+    amount: u64,
+    fee: u64,
+    payee: Option<String>,
+    memo: String,
+    unix_seconds: i64,
+    transaction_id: Option<Hex>,
+    log_index: Option<u64>,
+    request_id: Option<Hex>,
+    failure: Option<(String, String)>,
+}
+
+impl From<&HistoryItem> for StoredItem {
+    fn from(item: &HistoryItem) -> Self {
+        Self {
+            number: item.number,
+            cursor: item.cursor,
+            kind: item.kind,
+            state: item.state,
+            amount: item.amount.get(),
+            fee: item.fee.get(),
+            payee: item.payee.as_ref().map(|payee| payee.as_str().to_owned()),
+            memo: item.memo.clone(),
+            unix_seconds: item.unix_seconds,
+            transaction_id: item.transaction_id.map(|id| Hex::new(id.as_bytes())),
+            log_index: item.log_index,
+            request_id: item.request_id.map(|id| Hex::new(id.as_bytes())),
+            failure: item
+                .failure
+                .as_ref()
+                .map(|failure| (failure.reason.as_reason().to_owned(), failure.message.clone())),
+        }
+    }
+}
+
+impl TryFrom<StoredItem> for HistoryItem {
+    type Error = WalletError;
+
+    fn try_from(stored: StoredItem) -> Result<Self, WalletError> {
+        let wrong = || WalletError::Damaged { what: "an item of the history is malformed".to_owned() };
+        let transaction_id = stored.transaction_id.map(|id| id.as_bytes().try_into().map(TransactionId::new));
+        let request_id = stored.request_id.map(|id| id.as_bytes().try_into().map(RequestId::new));
+        let failure = stored.failure.map(|(reason, message)| ItemFailure {
+            reason: ErrorReason::from_reason(&reason).unwrap_or_default(),
+            message,
+        });
+        Ok(Self {
+            number: stored.number,
+            cursor: stored.cursor,
+            kind: stored.kind,
+            state: stored.state,
+            amount: Amount::new(stored.amount),
+            fee: Amount::new(stored.fee),
+            payee: stored.payee.map(|payee| Identity::parse(&payee)).transpose()?,
+            memo: stored.memo,
+            unix_seconds: stored.unix_seconds,
+            transaction_id: transaction_id.transpose().map_err(|_| wrong())?,
+            log_index: stored.log_index,
+            request_id: request_id.transpose().map_err(|_| wrong())?,
+            failure,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn items_are_read_as_they_were_written() {
+        let item = HistoryItem {
+            number: 7,
+            cursor: 9,
+            kind: OperationKind::Pay,
+            state: OperationState::Failed,
+            amount: Amount::new(u64::MAX),
+            fee: Amount::new(1),
+            payee: Some(Identity::parse("bob@bank.example").unwrap()),
+            memo: "lunch \"and\"\n\u{1f35e}".to_owned(),
+            unix_seconds: -1,
+            transaction_id: Some(TransactionId::new([3; 32])),
+            log_index: Some(0),
+            request_id: Some(RequestId::new([4; 16])),
+            failure: Some(ItemFailure { reason: ErrorReason::AlreadySpent, message: "gone".to_owned() }),
+        };
+        let plain = Record::Item((&item).into()).to_plain().unwrap();
+        assert_eq!(plain.capacity(), plain.len());
+        let Record::Item(stored) = Record::from_plain(&plain).unwrap() else { panic!("another kind") };
+        assert!(HistoryItem::try_from(stored).unwrap() == item);
+    }
+
+    #[test]
+    fn what_is_no_record_is_damage() {
+        for text in [
+            "",
+            "{}",
+            r#"{"version":1,"record":{"coin":"zz"}}"#,
+            r#"{"version":1,"record":{"coin":"a"}}"#,
+            r#"{"version":2,"record":{"coin":"aa"}}"#,
+            r#"{"version":1,"record":{"token":"aa"}}"#,
+        ] {
+            let plain = Zeroizing::new(text.as_bytes().to_vec());
+            assert!(matches!(Record::from_plain(&plain), Err(WalletError::Damaged { .. })), "{text}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What a wallet tells its owner.
+
+use std::fmt;
+
+use farthing_ecash::{
+    amount::{Amount, Currency},
+    calendar::{Day, Month},
+    identity::Identity,
+    transaction::TransactionId,
+};
+
+use crate::history::{HistoryItem, OperationKind, OperationState};
+
+/// How much money there is, by what can be done with it. No amount is counted twice.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Balance {
+    /// Can be spent for anything now.
+    pub available: Amount,
+    /// Tied up in operations that are not finished: it comes back or is spent when they are.
+    pub in_flight: Amount,
+    /// Payments found for this identity and not claimed yet.
+    pub claimable: Amount,
+    /// Can be spent for one purpose only.
+    pub restricted: Vec<Restricted>,
+}
+
+/// Money for one purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restricted {
+    /// Name of the purpose in the policy, or its number while the policy is not known.
+    pub purpose: String,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// The operation in the history: done, or pending when the server could not be asked to the end. Then the wallet goes
+    /// on when it is asked again with the same request id, or to [`resume`](crate::Wallet::resume).
+    pub item: HistoryItem,
+    /// What the wallet can spend now.
+    pub available: Amount,
+    /// Why it is pending, for people.
+    pub delay: Option<String>,
+}
+
+/// A registered wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Whose wallet it is.
+    pub identity: Identity,
+    /// Number of its class in the policy.
+    pub class: u32,
+    /// Name of its class in the policy, or its number while the policy is not known.
+    pub class_name: String,
+    /// The last month in which the registration is valid.
+    pub valid_through: Month,
+}
+
+/// What became of a request to register.
+#[derive(Debug, Clone)]
+pub enum RegisterOutcome {
+    /// The wallet is registered, now or before.
+    Registered(Registration),
+    /// The issuer could not be asked to the end. Asking again is safe.
+    Pending {
+        /// Why, for people.
+        delay: String,
+    },
+}
+
+/// How much may be received, by the caps of the wallet's class. `None` is unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiptCaps {
+    /// Received today.
+    pub used_today: Amount,
+    /// May still be received today.
+    pub left_today: Option<Amount>,
+    /// Received this month.
+    pub used_this_month: Amount,
+    /// May still be received this month.
+    pub left_this_month: Option<Amount>,
+}
+
+/// The account at the issuer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountInfo {
+    /// Its balance.
+    pub balance: Amount,
+    /// What was withdrawn today.
+    pub withdrawn_today: Amount,
+    /// What may still be withdrawn today; `None` is unlimited.
+    pub withdraw_left_today: Option<Amount>,
+}
+
+/// The wallet's facts. What only a server knows is missing while that does not answer; `problems` then says why.
+#[derive(Debug, Clone)]
+pub struct WalletInfo {
+    /// The identity, from the beginning of the registration on.
+    pub identity: Option<Identity>,
+    /// The registration, once it is finished.
+    pub registration: Option<Registration>,
+    /// The currency of all amounts, from the first contact with the issuer on.
+    pub currency: Option<Currency>,
+    /// What may be received. Needs the redeemer.
+    pub receipt_caps: Option<ReceiptCaps>,
+    /// The account. Needs the issuer.
+    pub account: Option<AccountInfo>,
+    /// Fee of one payment. Needs the redeemer.
+    pub payment_fee: Option<Amount>,
+    /// The smallest payment. Needs the redeemer.
+    pub payment_minimum: Option<Amount>,
+    /// Entries of the issuance log. Needs the issuer.
+    pub issuance_log_size: Option<u64>,
+    /// Entries of the payment log that the wallet has looked through.
+    pub payment_log_size: u64,
+    /// Registered wallets among which this one hides: the honest limit of its anonymity. Needs the issuer.
+    pub anonymity_set_size: Option<u64>,
+    /// Operations that were begun and are not finished, newest first.
+    pub pending: Vec<HistoryItem>,
+    /// Address of the issuer.
+    pub issuer: String,
+    /// Address of the redeemer.
+    pub redeemer: String,
+    /// What could not be found out, and why.
+    pub problems: Vec<String>,
+}
+
+/// What receiving brought.
+#[derive(Debug, Clone, Default)]
+pub struct ReceiveReport {
+    /// Payments that this call turned into money of the wallet.
+    pub claimed: Vec<IncomingPayment>,
+    /// Payments to this identity that were found and are not money of the wallet yet.
+    pub pending: Vec<PendingPayment>,
+    /// What the wallet can spend now.
+    pub available: Amount,
+    /// How many entries of the payment log were looked through.
+    pub scanned: u64,
+    /// How many payments were sealed to this wallet but are worth nothing, because what was signed is something else.
+    pub worthless: u64,
+    /// Why claiming did not come to an end, for people.
+    pub delay: Option<String>,
+}
+
+/// A payment to this wallet's identity.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IncomingPayment {
+    /// Id of the payment; the payer knows the same.
+    pub payment_id: TransactionId,
+    /// The amount.
+    pub amount: Amount,
+    /// The payer's text. Whoever shows it on a terminal or page has to escape it.
+    pub memo: String,
+    /// What the money may be used for: the name of a purpose in the policy; empty for anything.
+    pub purpose: String,
+    /// Index of the payment's entry in the payment log.
+    pub log_index: u64,
+}
+
+impl fmt::Debug for IncomingPayment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingPayment").field("log_index", &self.log_index).finish_non_exhaustive()
+    }
+}
+
+/// A payment that has to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingPayment {
+    /// The payment.
+    pub payment: IncomingPayment,
+    /// Why it waits.
+    pub reason: PendingReason,
+    /// How much of it is too much for the cap at present; zero when the reason is no cap.
+    pub over_by: Amount,
+    /// What may still be received today; `None` is unlimited, or unknown because no rule fits.
+    pub left_today: Option<Amount>,
+    /// The first day on which it may be claimed, if that is known. It also depends on what is received before.
+    pub claimable_from: Option<Day>,
+}
+
+/// Why a payment was not claimed yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PendingReason {
+    /// Claiming it today would pass the cap of the day.
+    OverDayCap,
+    /// Claiming it would pass the cap of the month.
+    OverMonthCap,
+    /// It is larger than the cap of a whole day or month, so it cannot be claimed as it is.
+    LargerThanCap,
+    /// It is smaller than what can be paid; it is claimed when there are many to join.
+    Dust,
+    /// The policy has no rule by which this class receives money of this purpose.
+    NotAllowed,
+    /// The wallet's registration is no longer valid.
+    RegistrationExpired,
+    /// The claim was begun, and the redeemer has not answered to the end.
+    InProgress,
+}
+
+/// What became of an operation that an earlier run had left unfinished.
+#[derive(Debug, Clone)]
+pub struct Resumed {
+    /// What it was.
+    pub kind: OperationKind,
+    /// How far it is now. A failed claim is pending: its payments can be claimed again.
+    pub state: OperationState,
+    /// Its amount.
+    pub amount: Amount,
+    /// Its item in the history; `None` for a claim, which may be of several payments.
+    pub item: Option<HistoryItem>,
+    /// Why it is still pending, or why it failed, for people.
+    pub explanation: Option<String>,
+}

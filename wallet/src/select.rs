@@ -1,0 +1,197 @@
+//! Which coins to spend.
+//!
+//! A transaction shows how many coins went in and under which keys, and nothing else. So the counts are few (1, 2, 4, 8,
+//! 16), and coins of one key are taken if they are enough. What is taken beyond the need is the smallest: small coins go
+//! away by the way.
+
+use farthing_ecash::keys::KeyId;
+
+use crate::vault::RecordId;
+
+/// The most coins in one transaction.
+const COINS_MAX: usize = farthing_ecash::transaction::COINS_MAX as usize;
+
+/// A coin as selection sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
+    pub(crate) id: RecordId,
+    pub(crate) value: u64,
+    pub(crate) key: KeyId,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// These coins are enough: 1 to 16.
+    Spend(Vec<RecordId>),
+    /// The money is there, in too many coins: make these into one first (2 to 16), then select again.
+    Merge(Vec<RecordId>),
+    /// The money is not there. This much is.
+    TooLittle(u64),
+}
+
+/// Chooses coins worth at least `target`, all of one purpose; `current` is the key of the outputs.
+pub(crate) fn select(coins: &[Candidate], target: u64, current: KeyId) -> Selection {
+    let total = sum(coins);
+    if total < u128::from(target) {
+        return Selection::TooLittle(u64::try_from(total).unwrap_or(u64::MAX));
+    }
+    let mut coins = coins.to_vec();
+    // Of equal coins any will do; the keys of records are random, so the order tells nothing.
+    coins.sort_by_key(|coin| (coin.value, coin.id));
+    let mut keys: Vec<KeyId> = coins.iter().map(|coin| coin.key).collect();
+    keys.sort_by_key(|key| (*key != current, *key));
+    keys.dedup();
+    let of_one_key = keys.into_iter().map(|key| coins.iter().filter(|coin| coin.key == key).copied().collect());
+    for group in of_one_key.chain([coins.clone()]) {
+        if let Some(chosen) = enough(&group, target) {
+            return Selection::Spend(chosen.into_iter().map(|coin| coin.id).collect());
+        }
+    }
+    Selection::Merge(coins.iter().rev().take(COINS_MAX).map(|coin| coin.id).collect())
+}
+
+fn sum(coins: &[Candidate]) -> u128 {
+    coins.iter().map(|coin| u128::from(coin.value)).sum()
+}
+
+/// At most 16 of these coins, ascending by value, that are worth the target.
+fn enough(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
+    one(coins, target).or_else(|| two(coins, target)).or_else(|| many(coins, target))
+}
+
+/// The smallest coin that is enough.
+fn one(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
+    coins.iter().find(|coin| coin.value >= target).map(|coin| vec![*coin])
+}
+
+/// The two coins with the smallest sum that is enough.
+fn two(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
+    let mut best: Option<(u128, Vec<Candidate>)> = None;
+    let mut rest = coins;
+    while let [low, .., high] = rest {
+        let pair = vec![*low, *high];
+        let sum = sum(&pair);
+        if sum < u128::from(target) {
+            rest = rest.get(1..).unwrap_or_default();
+            continue;
+        }
+        if best.as_ref().is_none_or(|(least, _)| sum < *least) {
+            best = Some((sum, pair));
+        }
+        rest = rest.split_last().map_or(&[], |(_, rest)| rest);
+    }
+    best.map(|(_, pair)| pair)
+}
+
+/// The fewest coins, the largest, and then the smallest ones up to the next count that is usual.
+fn many(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
+    let needed = (3..=COINS_MAX.min(coins.len())).find(|count| {
+        let largest: Vec<_> = coins.iter().rev().take(*count).copied().collect();
+        sum(&largest) >= u128::from(target)
+    })?;
+    let count = needed.next_power_of_two().min(COINS_MAX);
+    let (small, large) = coins.split_at_checked(coins.len() - needed)?;
+    Some(large.iter().chain(small.iter().take(count - needed)).copied().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CURRENT: KeyId = KeyId::new([1; 32]);
+    const OLD: KeyId = KeyId::new([0; 32]);
+
+    fn coins(values: &[u64]) -> Vec<Candidate> {
+        let coin =
+            |(number, value): (u8, &u64)| Candidate { id: RecordId::new([number; 16]), value: *value, key: CURRENT };
+        (0..).zip(values).map(coin).collect()
+    }
+
+    /// The values of the chosen coins, ascending.
+    fn spent(coins: &[Candidate], target: u64) -> Vec<u64> {
+        let Selection::Spend(ids) = select(coins, target, CURRENT) else { panic!("not enough") };
+        let mut values: Vec<_> = coins.iter().filter(|coin| ids.contains(&coin.id)).map(|coin| coin.value).collect();
+        values.sort_unstable();
+        values
+    }
+
+    #[test]
+    fn few_coins_are_better_than_many() {
+        let coins = coins(&[1, 2, 5, 10, 20, 50]);
+        assert_eq!(spent(&coins, 20), [20]);
+        assert_eq!(spent(&coins, 21), [50]);
+        assert_eq!(spent(&coins, 51), [1, 50]);
+        assert_eq!(spent(&coins, 53), [5, 50]);
+        assert_eq!(spent(&coins, 71), [1, 10, 20, 50]);
+        assert_eq!(spent(&coins, 88), [1, 2, 5, 10, 20, 50]);
+        assert_eq!(select(&coins, 89, CURRENT), Selection::TooLittle(88));
+        assert_eq!(select(&[], 1, CURRENT), Selection::TooLittle(0));
+    }
+
+    #[test]
+    fn a_count_between_the_usual_ones_is_filled_with_the_smallest() {
+        assert_eq!(spent(&coins(&[1, 2, 3, 10, 10, 10]), 30), [1, 10, 10, 10]);
+        assert_eq!(spent(&coins(&[10, 10, 10]), 30), [10, 10, 10]);
+        assert_eq!(spent(&coins(&[1, 2, 3, 9, 9, 9, 9, 9]), 45), [1, 2, 3, 9, 9, 9, 9, 9]);
+    }
+
+    #[test]
+    fn coins_of_one_key_are_preferred() {
+        let mut coins = coins(&[10, 10, 30]);
+        coins[2].key = OLD;
+        assert_eq!(spent(&coins, 15), [10, 10]);
+        assert_eq!(spent(&coins, 25), [30]);
+        assert_eq!(spent(&coins, 35), [10, 30]);
+    }
+
+    #[test]
+    fn too_many_small_coins_are_merged_first() {
+        let coins = coins(&[1; 40]);
+        assert_eq!(spent(&coins, 16).len(), 16);
+        let Selection::Merge(ids) = select(&coins, 17, CURRENT) else { panic!("no merge") };
+        assert_eq!(ids.len(), 16);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_chosen_is_enough_and_allowed(
+            values in proptest::collection::vec((1u64..=1 << 62, any::<bool>()), 0..60),
+            small in any::<bool>(),
+            share in 0u64..=1_000,
+        ) {
+            let mut coins: Vec<_> = (0u8..).zip(&values).map(|(number, (value, old))| Candidate {
+                id: RecordId::new([number; 16]),
+                value: if small { value % 100 + 1 } else { *value },
+                key: if *old { OLD } else { CURRENT },
+            }).collect();
+            let total = sum(&coins);
+            let target = u64::try_from((total * u128::from(share) / 999).min(u128::from(u64::MAX))).unwrap().max(1);
+            let value = |ids: &[RecordId]| sum(&coins.iter().filter(|coin| ids.contains(&coin.id)).copied().collect::<Vec<_>>());
+            match select(&coins, target, CURRENT) {
+                Selection::TooLittle(available) => {
+                    prop_assert_eq!(u128::from(available), total);
+                    prop_assert!(total < u128::from(target));
+                }
+                Selection::Spend(ids) => {
+                    prop_assert!(!ids.is_empty() && ids.len() <= COINS_MAX);
+                    prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+                    prop_assert!(value(&ids) >= u128::from(target));
+                }
+                Selection::Merge(ids) => {
+                    prop_assert_eq!(ids.len(), COINS_MAX);
+                    prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+                    // Not even the 16 largest are enough.
+                    coins.sort_by_key(|coin| std::cmp::Reverse(coin.value));
+                    coins.truncate(COINS_MAX);
+                    prop_assert!(sum(&coins) < u128::from(target));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! `farthing.v1.WalletService` over a [`Wallet`]: decode, call, encode. The daemon serves it; the command line calls it in
+//! its own process when no daemon runs.
+
+use std::sync::Arc;
+
+use farthing_ecash::{amount::Amount, identity::Identity};
+use farthing_proto::v1::{self, wallet_service_server::WalletService};
+use farthing_service::status::Refusal;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    error::WalletError,
+    history::RequestId,
+    report::RegisterOutcome,
+    wallet::{Progress, Wallet},
+};
+
+mod encode;
+mod refusal;
+
+pub(crate) use encode::kind;
+pub(crate) use refusal::status;
+
+/// Items in a page of the history when the caller does not say.
+const PAGE_SIZE: u32 = 100;
+
+/// Items in a page of the history at most.
+const PAGE_SIZE_MAX: u32 = 1_000;
+
+/// Events that wait for a slow caller. The wallet keeps the rest.
+const EVENTS_WAITING_MAX: usize = 16;
+
+/// The service.
+#[derive(Clone)]
+pub struct WalletApi {
+    wallet: Wallet,
+    progress: Progress,
+    ending: CancellationToken,
+}
+
+impl WalletApi {
+    /// Serves this wallet. Streams end when `ending` is cancelled.
+    #[must_use]
+    pub fn new(wallet: Wallet, ending: CancellationToken) -> Self {
+        Self { wallet, progress: Arc::new(|_, _| {}), ending }
+    }
+
+    /// Tells `progress` how far a search of the payment log has got: entries done, and of how many.
+    #[must_use]
+    pub fn with_progress(self, progress: Progress) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// The wallet.
+    #[must_use]
+    pub fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+}
+
+#[tonic::async_trait]
+impl WalletService for WalletApi {
+    async fn get_info(&self, _: Request<v1::GetInfoRequest>) -> Result<Response<v1::GetInfoResponse>, Status> {
+        let info = self.wallet.info().await.map_err(refused)?;
+        for problem in &info.problems {
+            tracing::warn!("{problem}");
+        }
+        Ok(Response::new(encode::info(&info)))
+    }
+
+    async fn register(
+        &self,
+        request: Request<v1::WalletServiceRegisterRequest>,
+    ) -> Result<Response<v1::WalletServiceRegisterResponse>, Status> {
+        let request = request.into_inner();
+        let outcome = self.wallet.register(&request.identity, &request.invitation).await.map_err(refused)?;
+        match outcome {
+            RegisterOutcome::Registered(registration) => Ok(Response::new(v1::WalletServiceRegisterResponse {
+                identity: registration.identity.as_str().to_owned(),
+                class_name: registration.class_name,
+                valid_through: registration.valid_through.to_string(),
+            })),
+            RegisterOutcome::Pending { delay } => Err(refusal::unfinished_registration(&delay).into()),
+        }
+    }
+
+    async fn withdraw(
+        &self,
+        request: Request<v1::WalletServiceWithdrawRequest>,
+    ) -> Result<Response<v1::WalletServiceWithdrawResponse>, Status> {
+        let request = request.into_inner();
+        let id = request_id(&request.request_id)?;
+        let receipt = self.wallet.withdraw(Amount::new(request.amount), id).await.map_err(refused)?;
+        tell_delay(receipt.delay.as_deref());
+        Ok(Response::new(v1::WalletServiceWithdrawResponse {
+            transaction_id: encode::transaction_id(&receipt.item),
+            state: encode::state(receipt.item.state).into(),
+            available: receipt.available.get(),
+        }))
+    }
+
+    async fn pay(&self, request: Request<v1::PayRequest>) -> Result<Response<v1::PayResponse>, Status> {
+        let request = request.into_inner();
+        let id = request_id(&request.request_id)?;
+        let payee = Identity::parse(&request.payee).map_err(|error| Refusal::field("payee", error.to_string()))?;
+        let paid = self.wallet.pay(&payee, Amount::new(request.amount), &request.memo, id).await;
+        let receipt = paid.map_err(refused)?;
+        tell_delay(receipt.delay.as_deref());
+        Ok(Response::new(v1::PayResponse {
+            payment_id: encode::transaction_id(&receipt.item),
+            fee: receipt.item.fee.get(),
+            state: encode::state(receipt.item.state).into(),
+            available: receipt.available.get(),
+        }))
+    }
+
+    async fn receive(&self, _: Request<v1::ReceiveRequest>) -> Result<Response<v1::ReceiveResponse>, Status> {
+        let report = self.wallet.receive_with(Arc::clone(&self.progress)).await.map_err(refused)?;
+        tell_delay(report.delay.as_deref());
+        Ok(Response::new(v1::ReceiveResponse {
+            claimed: report.claimed.into_iter().map(encode::incoming).collect(),
+            pending: report.pending.into_iter().map(encode::pending).collect(),
+            available: report.available.get(),
+        }))
+    }
+
+    async fn redeem(&self, request: Request<v1::RedeemRequest>) -> Result<Response<v1::RedeemResponse>, Status> {
+        let request = request.into_inner();
+        let id = request_id(&request.request_id)?;
+        let receipt = self.wallet.redeem(Amount::new(request.amount), id).await.map_err(refused)?;
+        tell_delay(receipt.delay.as_deref());
+        Ok(Response::new(v1::RedeemResponse {
+            transaction_id: encode::transaction_id(&receipt.item),
+            state: encode::state(receipt.item.state).into(),
+            available: receipt.available.get(),
+        }))
+    }
+
+    async fn get_balance(&self, _: Request<v1::GetBalanceRequest>) -> Result<Response<v1::GetBalanceResponse>, Status> {
+        let balance = encode::balance(self.wallet.balance().await);
+        Ok(Response::new(v1::GetBalanceResponse { balance: Some(balance) }))
+    }
+
+    async fn list_history(
+        &self,
+        request: Request<v1::ListHistoryRequest>,
+    ) -> Result<Response<v1::ListHistoryResponse>, Status> {
+        let request = request.into_inner();
+        let size = match request.page_size {
+            0 => PAGE_SIZE,
+            size @ 1..=PAGE_SIZE_MAX => size,
+            _ => return Err(Refusal::field("page_size", format!("must be at most {PAGE_SIZE_MAX}")).into()),
+        };
+        let cursor = match request.page_token.as_str() {
+            "" => None,
+            token => {
+                let wrong = |_| Refusal::field("page_token", "must be the next_page_token of an earlier page");
+                Some(token.parse::<u64>().map_err(wrong)?)
+            }
+        };
+        let size = usize::try_from(size).map_err(|_| Refusal::field("page_size", "is too large"))?;
+        let page = self.wallet.history(cursor, size).await;
+        Ok(Response::new(v1::ListHistoryResponse {
+            items: page.items.iter().map(encode::item).collect(),
+            next_page_token: page.next.map_or_else(String::new, |next| next.to_string()),
+        }))
+    }
+
+    async fn create_request(
+        &self,
+        request: Request<v1::CreateRequestRequest>,
+    ) -> Result<Response<v1::CreateRequestResponse>, Status> {
+        let request = request.into_inner();
+        let amount = (request.amount > 0).then(|| Amount::new(request.amount));
+        let made = self.wallet.create_request(amount, &request.memo).await.map_err(refused)?;
+        Ok(Response::new(v1::CreateRequestResponse { uri: made.to_string() }))
+    }
+
+    type WatchEventsStream = ReceiverStream<Result<v1::WatchEventsResponse, Status>>;
+
+    async fn watch_events(
+        &self,
+        request: Request<v1::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let mut watch = self.wallet.watch(request.into_inner().after_cursor);
+        let (events, stream) = mpsc::channel(EVENTS_WAITING_MAX);
+        let ending = self.ending.clone();
+        tokio::spawn(async move {
+            loop {
+                let next = tokio::select! {
+                    next = watch.next() => next,
+                    () = events.closed() => None,
+                    () = ending.cancelled() => None,
+                };
+                let Some((item, balance)) = next else { return };
+                let event = v1::WatchEventsResponse {
+                    cursor: item.cursor,
+                    item: Some(encode::item(&item)),
+                    balance: Some(encode::balance(balance)),
+                };
+                if events.send(Ok(event)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+fn refused(error: WalletError) -> Status {
+    status(&error)
+}
+
+fn request_id(bytes: &[u8]) -> Result<RequestId, Refusal> {
+    let bytes = bytes.try_into().map_err(|_| Refusal::field("request_id", "must be 16 random bytes"))?;
+    Ok(RequestId::new(bytes))
+}
+
+/// Why something is pending goes to the log: the answer only says that it is.
+fn tell_delay(delay: Option<&str>) {
+    if let Some(delay) = delay {
+        tracing::warn!("not finished yet: {delay}");
+    }
+}

@@ -1,0 +1,117 @@
+//! What the wallet says, as messages of `farthing.v1`.
+
+use farthing_ecash::amount::{Amount, Currency};
+use farthing_proto::v1;
+
+use crate::{
+    history::{HistoryItem, OperationKind, OperationState},
+    report::{Balance, IncomingPayment, PendingPayment, PendingReason, WalletInfo},
+};
+
+pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
+    let registration = info.registration.as_ref();
+    let account = info.account.as_ref();
+    v1::GetInfoResponse {
+        identity: info.identity.as_ref().map_or_else(String::new, |identity| identity.as_str().to_owned()),
+        registered: registration.is_some(),
+        class_name: registration.map_or_else(String::new, |registration| registration.class_name.clone()),
+        valid_through: registration.map_or_else(String::new, |registration| registration.valid_through.to_string()),
+        currency: info.currency.as_ref().map(currency),
+        receipt_caps: info.receipt_caps.map(|caps| v1::ReceiptCaps {
+            used_today: caps.used_today.get(),
+            left_today: caps.left_today.map(Amount::get),
+            used_this_month: caps.used_this_month.get(),
+            left_this_month: caps.left_this_month.map(Amount::get),
+        }),
+        account_balance: account.map(|account| account.balance.get()),
+        withdraw_left_today: account.and_then(|account| account.withdraw_left_today).map(Amount::get),
+        payment_fee: info.payment_fee.unwrap_or_default().get(),
+        payment_minimum: info.payment_minimum.unwrap_or_default().get(),
+        issuance_log_size: info.issuance_log_size.unwrap_or_default(),
+        payment_log_size: info.payment_log_size,
+        anonymity_set_size: info.anonymity_set_size.unwrap_or_default(),
+        pending_operations: info.pending.iter().map(item).collect(),
+    }
+}
+
+fn currency(currency: &Currency) -> v1::Currency {
+    v1::Currency { code: currency.code().to_owned(), exponent: currency.exponent().into() }
+}
+
+pub(super) fn balance(balance: Balance) -> v1::Balance {
+    let restricted = balance.restricted.into_iter();
+    v1::Balance {
+        available: balance.available.get(),
+        in_flight: balance.in_flight.get(),
+        claimable: balance.claimable.get(),
+        restricted: restricted
+            .map(|part| v1::RestrictedBalance { purpose: part.purpose, amount: part.amount.get() })
+            .collect(),
+    }
+}
+
+pub(super) fn item(item: &HistoryItem) -> v1::HistoryItem {
+    v1::HistoryItem {
+        kind: kind(item.kind).into(),
+        state: state(item.state).into(),
+        amount: item.amount.get(),
+        fee: item.fee.get(),
+        payee: item.payee.as_ref().map_or_else(String::new, |payee| payee.as_str().to_owned()),
+        memo: item.memo.clone(),
+        unix_seconds: item.unix_seconds,
+        transaction_id: transaction_id(item),
+        request_id: item.request_id.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
+        failure: item.failure.as_ref().map(|failure| failure.reason).unwrap_or_default().into(),
+    }
+}
+
+/// Empty when no transaction was sent.
+pub(super) fn transaction_id(item: &HistoryItem) -> Vec<u8> {
+    item.transaction_id.as_ref().map_or_else(Vec::new, |id| id.as_bytes().to_vec())
+}
+
+pub(super) fn incoming(payment: IncomingPayment) -> v1::IncomingPayment {
+    v1::IncomingPayment {
+        payment_id: payment.payment_id.as_bytes().to_vec(),
+        amount: payment.amount.get(),
+        memo: payment.memo,
+        purpose: payment.purpose,
+        log_index: payment.log_index,
+    }
+}
+
+pub(super) fn pending(pending: PendingPayment) -> v1::PendingPayment {
+    let reason = match pending.reason {
+        PendingReason::OverDayCap => v1::PendingReason::OverDayCap,
+        PendingReason::OverMonthCap => v1::PendingReason::OverMonthCap,
+        PendingReason::LargerThanCap => v1::PendingReason::LargerThanCap,
+        PendingReason::Dust => v1::PendingReason::Dust,
+        // A registration that is over is one for which the policy has no rule.
+        PendingReason::NotAllowed | PendingReason::RegistrationExpired => v1::PendingReason::NotAllowed,
+        PendingReason::InProgress => v1::PendingReason::InProgress,
+    };
+    v1::PendingPayment {
+        payment: Some(incoming(pending.payment)),
+        reason: reason.into(),
+        over_by: pending.over_by.get(),
+    }
+}
+
+pub(super) fn state(state: OperationState) -> v1::OperationState {
+    match state {
+        OperationState::Pending => v1::OperationState::Pending,
+        OperationState::Done => v1::OperationState::Done,
+        OperationState::Failed => v1::OperationState::Failed,
+    }
+}
+
+pub(crate) fn kind(kind: OperationKind) -> v1::OperationKind {
+    match kind {
+        OperationKind::Register => v1::OperationKind::Register,
+        OperationKind::Withdraw => v1::OperationKind::Withdraw,
+        OperationKind::Pay => v1::OperationKind::Pay,
+        OperationKind::Receive => v1::OperationKind::Receive,
+        OperationKind::Redeem => v1::OperationKind::Redeem,
+        OperationKind::Swap => v1::OperationKind::Swap,
+    }
+}

@@ -1,0 +1,234 @@
+//! What transactions are built under, as the servers say it and the wallet believes it: pinned at the first contact, checked
+//! against this machine's clock, rules verified.
+
+use std::collections::BTreeMap;
+
+use farthing_ecash::{
+    calendar::Day,
+    credential::Credential,
+    keys::{KeyId, PublicKey},
+    policy::PolicyBody,
+    rule::{self, Rule},
+    transaction::Header,
+};
+use farthing_policy::Policy;
+use farthing_service::clock;
+use jiff::tz::TimeZone;
+
+use crate::{
+    client::{issuer::IssuerFacts, redeemer::RedeemerFacts},
+    error::{Server, WalletError},
+    record::{Hex, Pins},
+};
+
+/// What registrations and withdrawals are built under.
+pub(crate) struct Issuance {
+    pub(crate) key: PublicKey,
+    pub(crate) day: Day,
+}
+
+/// What payments, claims, redemptions and swaps are built under.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    pub(crate) header: Header,
+    pub(crate) policy: PolicyBody,
+    /// Verified, under the key of the header.
+    pub(crate) rules: Vec<Credential<Rule>>,
+    /// The policy's file, for the names in it.
+    pub(crate) names: Option<Policy>,
+}
+
+impl Terms {
+    /// The name of a class, or its number.
+    pub(crate) fn class_name(&self, class: u32) -> String {
+        let named = self.names.as_ref().and_then(|names| names.class(class));
+        named.map_or_else(|| class.to_string(), |class| class.name().to_owned())
+    }
+
+    /// The name of a purpose, or its number; empty for unrestricted money.
+    pub(crate) fn purpose_name(&self, purpose: u32) -> String {
+        purpose_name(Some(self), purpose)
+    }
+}
+
+/// The name of a purpose, or its number when the policy is not known; empty for unrestricted money.
+pub(crate) fn purpose_name(terms: Option<&Terms>, purpose: u32) -> String {
+    if purpose == farthing_ecash::policy::UNRESTRICTED {
+        return String::new();
+    }
+    let named = terms.and_then(|terms| terms.names.as_ref()).and_then(|names| names.purpose(purpose));
+    named.map_or_else(|| purpose.to_string(), |purpose| purpose.name().to_owned())
+}
+
+fn contradiction(server: Server, what: &str) -> WalletError {
+    WalletError::Contradiction { server, what: what.to_owned() }
+}
+
+/// The keys of the pins, by id.
+pub(crate) fn keyring(pins: &Pins) -> Result<BTreeMap<KeyId, PublicKey>, WalletError> {
+    let keys = pins.keys.iter().map(|key| PublicKey::from_bytes(key.as_bytes()).map(|key| (key.id(), key)));
+    keys.collect::<Result<_, _>>().map_err(|_| WalletError::Damaged { what: "a pinned key is malformed".to_owned() })
+}
+
+/// Checks what the issuer says against what it said before, and answers what to remember from now on.
+pub(crate) fn check_issuer(pins: Option<&Pins>, facts: &IssuerFacts) -> Result<Pins, WalletError> {
+    let wrong = |what| contradiction(Server::Issuer, what);
+    if !facts.keys.iter().any(|key| key.id() == facts.current) {
+        return Err(wrong("it does not announce the key that it signs with"));
+    }
+    let mut currencies = facts.keys.iter().map(PublicKey::currency);
+    let currency = currencies.next();
+    if currencies.any(|other| Some(other) != currency) {
+        return Err(wrong("its keys are of several currencies"));
+    }
+    TimeZone::get(&facts.time_zone).map_err(|_| wrong("it names a time zone that does not exist"))?;
+    let Some(pins) = pins else {
+        return Ok(Pins {
+            issuer_origin: facts.origin.clone(),
+            time_zone: facts.time_zone.clone(),
+            keys: facts.keys.iter().map(|key| Hex::new(&key.to_bytes())).collect(),
+            redeemer_origin: None,
+        });
+    };
+    if pins.issuer_origin != facts.origin {
+        return Err(wrong("it is another issuer than at the first contact"));
+    }
+    if pins.time_zone != facts.time_zone {
+        return Err(wrong("its time zone has changed"));
+    }
+    let known = keyring(pins)?;
+    if known.values().next().is_some_and(|known| Some(known.currency()) != currency) {
+        return Err(wrong("its currency has changed"));
+    }
+    // A key that begins no later than one that is known was kept from this wallet: it could mark its owner.
+    let latest = known.values().map(|key| key.dates().first).max();
+    let mut fresh: Vec<_> = facts.keys.iter().filter(|key| !known.contains_key(&key.id())).collect();
+    if fresh.iter().any(|key| Some(key.dates().first) <= latest) {
+        return Err(wrong("it shows a key that it should have shown before"));
+    }
+    fresh.sort_by_key(|key| key.id());
+    let mut pins = pins.clone();
+    pins.keys.extend(fresh.into_iter().map(|key| Hex::new(&key.to_bytes())));
+    Ok(pins)
+}
+
+/// Checks the redeemer's log against the one of the first contact, and answers what to remember from now on.
+pub(crate) fn check_redeemer(pins: &Pins, origin: &str) -> Result<Pins, WalletError> {
+    match &pins.redeemer_origin {
+        Some(pinned) if pinned != origin => {
+            Err(contradiction(Server::Redeemer, "it is another redeemer than at the first contact"))
+        }
+        _ => Ok(Pins { redeemer_origin: Some(origin.to_owned()), ..pins.clone() }),
+    }
+}
+
+/// Today by this machine's clock in the ledger's time zone.
+pub(crate) fn own_day(pins: &Pins, unix_seconds: i64) -> Result<Day, WalletError> {
+    let zone = TimeZone::get(&pins.time_zone)
+        .map_err(|_| WalletError::Damaged { what: "the pinned time zone does not exist".to_owned() })?;
+    Ok(Day::new(clock::civil_day(unix_seconds, &zone)))
+}
+
+/// A server's day may differ from this machine's by one: the logical day moves a little after midnight, clocks differ.
+pub(crate) fn check_day(server: Server, theirs: Day, ours: Day) -> Result<(), WalletError> {
+    if theirs.get().abs_diff(ours.get()) <= 1 {
+        Ok(())
+    } else {
+        Err(WalletError::ClockApart { server, theirs: theirs.to_string(), ours: ours.to_string() })
+    }
+}
+
+/// Checks that the key signs today.
+pub(crate) fn check_signs(server: Server, key: &PublicKey, day: Day) -> Result<(), WalletError> {
+    if key.dates().signs_on(day) {
+        Ok(())
+    } else {
+        Err(contradiction(server, "its key does not sign outputs on this day"))
+    }
+}
+
+/// Verifies the policy's rules under the redeemer's current key, which must be one of the issuer's; those of the `last`
+/// terms need no second verification. Takes milliseconds.
+pub(crate) fn verify_terms(key: &PublicKey, facts: RedeemerFacts, last: Option<&Terms>) -> Result<Terms, WalletError> {
+    check_signs(Server::Redeemer, key, facts.day)?;
+    let wrong = |what| contradiction(Server::Redeemer, what);
+    let epoch = facts.policy.terms().epoch;
+    let header = Header { key: key.id(), day: facts.day, epoch, policy: facts.policy.hash() };
+    if let Some(last) = last.filter(|last| last.header.policy == header.policy && last.header.key == header.key) {
+        return Ok(Terms { header, ..last.clone() });
+    }
+    let signed = facts.rules.iter().find(|signed| signed.key() == key.id());
+    let signed = signed.ok_or_else(|| wrong("it shows no rules under its key"))?;
+    let rules = rule::verify_rules(key, &facts.policy, signed).map_err(|_| wrong("its rules are not its policy's"))?;
+    let names = Policy::from_bytes(facts.policy.file()).ok();
+    Ok(Terms { header, policy: facts.policy, rules, names })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use farthing_ecash::{
+        amount::Currency,
+        keys::{KeyDates, SigningKey},
+    };
+    use getrandom::{SysRng, rand_core::UnwrapErr};
+
+    use super::*;
+
+    fn key(code: &str, first: u32) -> PublicKey {
+        let [first, last_issue, accept_until, exchange_until] = [0, 10, 20, 30].map(|after| Day::new(first + after));
+        let dates = KeyDates { first, last_issue, accept_until, exchange_until };
+        let currency = Currency::new(code, 6).unwrap();
+        SigningKey::generate(currency, dates, &mut UnwrapErr(SysRng)).unwrap().public().clone()
+    }
+
+    fn facts(keys: &[PublicKey]) -> IssuerFacts {
+        IssuerFacts {
+            origin: "issuer.example/farthing/issuance".to_owned(),
+            keys: keys.to_vec(),
+            current: keys.last().unwrap().id(),
+            day: Day::new(100),
+            time_zone: "Europe/Luxembourg".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_was_seen_first_must_stay() {
+        let first = key("EUR", 100);
+        let pins = check_issuer(None, &facts(std::slice::from_ref(&first))).unwrap();
+        assert!(check_issuer(Some(&pins), &facts(std::slice::from_ref(&first))).unwrap() == pins);
+
+        let later = key("EUR", 105);
+        let rolled = check_issuer(Some(&pins), &facts(&[first.clone(), later.clone()])).unwrap();
+        assert_eq!(keyring(&rolled).unwrap().len(), 2);
+        // The old key may go when it is not accepted any more.
+        assert!(check_issuer(Some(&rolled), &facts(&[later])).unwrap() == rolled);
+
+        let refused = |facts: &IssuerFacts| {
+            assert!(matches!(check_issuer(Some(&pins), facts), Err(WalletError::Contradiction { .. })));
+        };
+        refused(&facts(&[key("EUR", 100)]));
+        refused(&facts(&[first.clone(), key("EUR", 99)]));
+        refused(&facts(&[key("USD", 105)]));
+        refused(&facts(&[first.clone(), key("USD", 105)]));
+        refused(&IssuerFacts { origin: "other.example".to_owned(), ..facts(std::slice::from_ref(&first)) });
+        refused(&IssuerFacts { time_zone: "UTC".to_owned(), ..facts(std::slice::from_ref(&first)) });
+        refused(&IssuerFacts { time_zone: "Mars/Olympus".to_owned(), ..facts(std::slice::from_ref(&first)) });
+        refused(&IssuerFacts { current: key("EUR", 100).id(), ..facts(std::slice::from_ref(&first)) });
+
+        let with_redeemer = check_redeemer(&pins, "redeemer.example").unwrap();
+        assert!(check_redeemer(&with_redeemer, "redeemer.example").unwrap() == with_redeemer);
+        assert!(matches!(check_redeemer(&with_redeemer, "other"), Err(WalletError::Contradiction { .. })));
+    }
+
+    #[test]
+    fn a_day_may_differ_by_one() {
+        let pins = check_issuer(None, &facts(&[key("EUR", 100)])).unwrap();
+        // Half past eleven in the evening, UTC: in Luxembourg the next day has begun.
+        let ours = own_day(&pins, 20_777 * 86_400 + 84_600).unwrap();
+        assert_eq!(ours, Day::new(20_778));
+        for (theirs, fits) in [(20_776, false), (20_777, true), (20_778, true), (20_779, true), (20_780, false)] {
+            assert_eq!(check_day(Server::Issuer, Day::new(theirs), ours).is_ok(), fits);
+        }
+    }
+}

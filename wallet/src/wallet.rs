@@ -1,0 +1,330 @@
+//! The wallet.
+
+mod info;
+pub(crate) mod inner;
+mod receive;
+mod register;
+mod resume;
+mod spend;
+
+use std::{future::Future, path::Path, sync::Arc};
+
+use farthing_ecash::{
+    amount::{Amount, Currency},
+    identity::Identity,
+    seed::Seed,
+};
+use farthing_service::{
+    channel::Deadlines,
+    clock::{Clock, SystemClock},
+};
+use getrandom::{SysRng, rand_core::UnwrapErr};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::{
+    book::Book,
+    config::Connection,
+    error::WalletError,
+    history::{HistoryItem, HistoryPage, RequestId},
+    payment_request::PaymentRequest,
+    report::{Balance, Receipt, ReceiveReport, RegisterOutcome, Resumed, WalletInfo},
+    vault::{self, Vault},
+};
+use inner::Inner;
+
+/// Is told how far something long has got: done, and of how many. May be called from any thread.
+pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// What a wallet needs of its surroundings. The default is right outside of tests.
+#[derive(Clone)]
+pub struct Options {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// How long to wait for a server.
+    pub deadlines: Deadlines,
+    /// How often a call is sent before the wallet gives up for the moment; at least once.
+    pub attempts_max: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock::default()), deadlines: Deadlines::default(), attempts_max: 4 }
+    }
+}
+
+/// A wallet that is open. Clones share it; when the last one is dropped or it is [closed](Wallet::close), another process
+/// may open it.
+///
+/// Methods that move money go on to their end even when the future that they answered is dropped: what was begun is never
+/// abandoned half-way. All of them need a Tokio runtime.
+#[derive(Clone)]
+pub struct Wallet {
+    inner: Arc<Inner>,
+}
+
+impl Wallet {
+    /// Makes a wallet in `dir` (created with mode 0700) and answers it with its 24 words, which the owner must write down:
+    /// they are not kept. With `phrase` the wallet has the secrets of those words. No server is asked.
+    ///
+    /// # Errors
+    /// [`WalletError::WalletExists`], [`WalletError::EmptyPassphrase`], [`WalletError::Phrase`], or for files that cannot
+    /// be written.
+    pub async fn create(
+        dir: &Path,
+        passphrase: &str,
+        connection: &Connection,
+        phrase: Option<&str>,
+    ) -> Result<(Self, Zeroizing<String>), WalletError> {
+        Self::create_with(dir, passphrase, connection, phrase, Options::default()).await
+    }
+
+    /// As [`Wallet::create`], with other options.
+    ///
+    /// # Errors
+    /// As [`Wallet::create`].
+    pub async fn create_with(
+        dir: &Path,
+        passphrase: &str,
+        connection: &Connection,
+        phrase: Option<&str>,
+        options: Options,
+    ) -> Result<(Self, Zeroizing<String>), WalletError> {
+        if passphrase.is_empty() {
+            return Err(WalletError::EmptyPassphrase);
+        }
+        if Self::exists(dir) {
+            return Err(WalletError::WalletExists { dir: dir.to_path_buf() });
+        }
+        let (seed, phrase) = match phrase {
+            Some(phrase) => (Seed::from_phrase(phrase)?, Zeroizing::new(phrase.to_owned())),
+            None => Seed::generate(&mut UnwrapErr(SysRng)),
+        };
+        crate::file::create_dir(dir)?;
+        connection.save(dir)?;
+        let vault = Vault::create(dir, passphrase, Book::first(&seed)?).await?;
+        vault.close().await;
+        Ok((Self::open_with(dir, passphrase, options).await?, phrase))
+    }
+
+    /// Whether there is a wallet in `dir`.
+    #[must_use]
+    pub fn exists(dir: &Path) -> bool {
+        Vault::exists(dir)
+    }
+
+    /// Opens the wallet in `dir`. No server is asked; when [`Wallet::has_unfinished`], call [`Wallet::resume`] next.
+    ///
+    /// # Errors
+    /// [`WalletError::NoWallet`], [`WalletError::InUse`], [`WalletError::WrongPassphrase`], [`WalletError::Damaged`],
+    /// [`WalletError::Config`].
+    pub async fn open(dir: &Path, passphrase: &str) -> Result<Self, WalletError> {
+        Self::open_with(dir, passphrase, Options::default()).await
+    }
+
+    /// As [`Wallet::open`], with other options.
+    ///
+    /// # Errors
+    /// As [`Wallet::open`].
+    pub async fn open_with(dir: &Path, passphrase: &str, options: Options) -> Result<Self, WalletError> {
+        if !Self::exists(dir) {
+            return Err(WalletError::NoWallet { dir: dir.to_path_buf() });
+        }
+        let connection = Connection::load(dir)?;
+        let (vault, records) = Vault::open(dir, passphrase).await?;
+        let book = Book::read(vault, records)?;
+        Ok(Self { inner: Arc::new(Inner::new(dir, &connection, options, book)) })
+    }
+
+    /// Makes everything durable and lets other processes open the wallet. Other clones answer errors from now on.
+    pub async fn close(self) {
+        self.inner.book.lock().await.close().await;
+    }
+
+    /// Puts another passphrase in front of the same wallet.
+    ///
+    /// # Errors
+    /// [`WalletError::WrongPassphrase`] for the old one, [`WalletError::EmptyPassphrase`] for the new one.
+    pub async fn change_passphrase(&self, old: &str, new: &str) -> Result<(), WalletError> {
+        // The book is held so that two changes do not meet.
+        let _book = self.inner.book.lock().await;
+        vault::change_passphrase(&self.inner.dir, old, new).await
+    }
+
+    /// The currency of all amounts, if the wallet was told. Asks no server.
+    pub async fn known_currency(&self) -> Option<Currency> {
+        self.inner.book.lock().await.currency()
+    }
+
+    /// The currency of all amounts. Asks the issuer if the wallet never did before.
+    ///
+    /// # Errors
+    /// [`WalletError::Unreachable`] and the like at the first contact.
+    pub async fn currency(&self) -> Result<Currency, WalletError> {
+        match self.known_currency().await {
+            Some(currency) => Ok(currency),
+            None => self.run(|inner| async move { Ok(inner.issuance().await?.key.currency().clone()) }).await,
+        }
+    }
+
+    /// Everything that there is to know about the wallet. What a server would have to tell is missing while it is silent.
+    ///
+    /// # Errors
+    /// Only for faults of this machine: servers that do not answer are `problems` of the answer.
+    pub async fn info(&self) -> Result<WalletInfo, WalletError> {
+        self.run(|inner| async move { inner.info().await }).await
+    }
+
+    /// How much money there is. Asks no server.
+    pub async fn balance(&self) -> Balance {
+        let terms = self.inner.last_terms();
+        self.inner.book.lock().await.balance(terms.as_deref())
+    }
+
+    /// A page of at most `limit` items, newest first. `cursor` is [`HistoryPage::next`] of the page before; `None` for the
+    /// first. Asks no server.
+    pub async fn history(&self, cursor: Option<u64>, limit: usize) -> HistoryPage {
+        self.inner.book.lock().await.history(cursor, limit)
+    }
+
+    /// Whether operations were begun and are not finished, and nobody is waiting for them.
+    pub async fn has_unfinished(&self) -> bool {
+        !self.inner.unfinished().await.is_empty()
+    }
+
+    /// Finishes what earlier runs began: sends the same bytes again, and answers what became of each operation, to be told
+    /// to the owner. What cannot be finished yet stays pending.
+    ///
+    /// # Errors
+    /// Only for faults of this machine.
+    pub async fn resume(&self) -> Result<Vec<Resumed>, WalletError> {
+        self.run(|inner| async move { inner.resume().await }).await
+    }
+
+    /// Registers the wallet for an identity with the invitation from the issuer's operator. When it is registered for this
+    /// identity already, it answers as before.
+    ///
+    /// # Errors
+    /// [`WalletError::AlreadyRegistered`] for another identity, [`WalletError::IdentityTaken`],
+    /// [`WalletError::NotInvited`], [`WalletError::InvalidIdentity`], [`WalletError::Unreachable`].
+    pub async fn register(&self, identity: &str, invitation: &str) -> Result<RegisterOutcome, WalletError> {
+        let (identity, invitation) = (identity.to_owned(), Zeroizing::new(invitation.to_owned()));
+        self.run(|inner| async move { inner.register(&identity, &invitation).await }).await
+    }
+
+    /// Takes money from the account into the wallet.
+    ///
+    /// # Errors
+    /// [`WalletError::AmountZero`], [`WalletError::NotRegistered`], [`WalletError::AccountTooLow`],
+    /// [`WalletError::CapExceeded`], [`WalletError::RequestIdReused`], [`WalletError::FailedBefore`],
+    /// [`WalletError::Unreachable`].
+    pub async fn withdraw(&self, amount: Amount, request_id: RequestId) -> Result<Receipt, WalletError> {
+        self.run(move |inner| async move { inner.withdraw(amount, request_id).await }).await
+    }
+
+    /// Pays an identity, which need not be online. The policy's fee is taken besides.
+    ///
+    /// # Errors
+    /// [`WalletError::IdentityUnknown`], [`WalletError::BelowMinimum`], [`WalletError::InsufficientFunds`],
+    /// [`WalletError::MemoTooLong`], [`WalletError::SpentElsewhere`], [`WalletError::RequestIdReused`],
+    /// [`WalletError::FailedBefore`], [`WalletError::Unreachable`].
+    pub async fn pay(
+        &self,
+        payee: &Identity,
+        amount: Amount,
+        memo: &str,
+        request_id: RequestId,
+    ) -> Result<Receipt, WalletError> {
+        let (payee, memo) = (payee.clone(), memo.to_owned());
+        self.run(move |inner| async move { inner.pay(&payee, amount, &memo, request_id).await }).await
+    }
+
+    /// Looks for payments in the log and claims all that the caps allow today.
+    ///
+    /// Each payment is claimed on its own, so that no payer sees how many others there were; only when more than eight
+    /// wait are they joined, up to 64 in one claim.
+    ///
+    /// # Errors
+    /// [`WalletError::NotRegistered`], [`WalletError::Unreachable`] before the log was read. When claiming cannot be
+    /// finished, that is the `delay` of the report.
+    pub async fn receive(&self) -> Result<ReceiveReport, WalletError> {
+        self.receive_with(Arc::new(|_, _| {})).await
+    }
+
+    /// As [`Wallet::receive`], and tells `progress` how many entries of the log were looked through, of how many.
+    ///
+    /// # Errors
+    /// As [`Wallet::receive`].
+    pub async fn receive_with(&self, progress: Progress) -> Result<ReceiveReport, WalletError> {
+        self.run(|inner| async move { inner.receive(progress).await }).await
+    }
+
+    /// Pays money from the wallet back into the account at the issuer.
+    ///
+    /// # Errors
+    /// [`WalletError::AmountZero`], [`WalletError::NotRegistered`], [`WalletError::InsufficientFunds`],
+    /// [`WalletError::CapExceeded`], [`WalletError::RequestIdReused`], [`WalletError::FailedBefore`],
+    /// [`WalletError::Unreachable`].
+    pub async fn redeem(&self, amount: Amount, request_id: RequestId) -> Result<Receipt, WalletError> {
+        self.run(move |inner| async move { inner.redeem(amount, request_id).await }).await
+    }
+
+    /// Makes a payment request to this wallet's identity; `None` leaves the amount to the payer.
+    ///
+    /// # Errors
+    /// [`WalletError::NotRegistered`], [`WalletError::AmountZero`], [`WalletError::MemoTooLong`].
+    pub async fn create_request(&self, amount: Option<Amount>, memo: &str) -> Result<PaymentRequest, WalletError> {
+        let book = self.inner.book.lock().await;
+        book.state()?;
+        let identity = book.identity()?.ok_or(WalletError::NotRegistered)?;
+        let currency = book.currency().ok_or(WalletError::NotRegistered)?;
+        PaymentRequest::new(identity, amount, memo, &currency)
+    }
+
+    /// Follows the history from a cursor on: first the items that changed after it, then those that change later.
+    #[must_use]
+    pub fn watch(&self, after_cursor: u64) -> Watch {
+        Watch { inner: Arc::clone(&self.inner), after: after_cursor, changes: None }
+    }
+
+    /// Runs an operation to its end, also when nobody waits for it any more.
+    async fn run<T, F>(&self, operation: impl FnOnce(Arc<Inner>) -> F) -> Result<T, WalletError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, WalletError>> + Send + 'static,
+    {
+        match tokio::spawn(operation(Arc::clone(&self.inner))).await {
+            Ok(result) => result,
+            Err(error) => Err(WalletError::Internal { what: error.to_string() }),
+        }
+    }
+}
+
+/// Follows the history; see [`Wallet::watch`]. It keeps the wallet open as a clone does.
+pub struct Watch {
+    inner: Arc<Inner>,
+    after: u64,
+    changes: Option<watch::Receiver<Option<u64>>>,
+}
+
+impl Watch {
+    /// The next item that is new or got further, as it is now, with the balance after it. Its
+    /// [`cursor`](HistoryItem::cursor) is where to go on later. An item that changed several times meanwhile comes once.
+    /// `None` when the wallet was closed. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<(HistoryItem, Balance)> {
+        loop {
+            let mut changes = {
+                let terms = self.inner.last_terms();
+                let book = self.inner.book.lock().await;
+                if let Some(item) = book.changed_after(self.after) {
+                    self.after = item.cursor;
+                    return Some((item.clone(), book.balance(terms.as_deref())));
+                }
+                self.changes.get_or_insert_with(|| book.watch()).clone()
+            };
+            let after = self.after;
+            // Also true when a caller begins with a cursor that was never reached.
+            changes.wait_for(|last| last.is_none_or(|last| last > after)).await.ok()?.as_ref()?;
+        }
+    }
+}

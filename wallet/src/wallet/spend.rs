@@ -1,0 +1,232 @@
+//! Moving money: withdraw, pay, redeem, and putting coins together.
+
+use std::{sync::Arc, time::Duration};
+
+use farthing_ecash::{amount::Amount, identity::Identity, seal::Memo};
+
+use super::inner::Inner;
+use crate::{
+    book::Book,
+    error::{Server, WalletError},
+    history::{HistoryItem, OperationKind, RequestId},
+    operation::{Intent, Pay, Redeem, Season, Settled, Swap, Withdraw},
+    record::Hex,
+    report::Receipt,
+    select::{Candidate, Selection, select},
+    terms::Terms,
+    vault::RecordId,
+};
+
+/// How often coins are put together for one operation. Each time 16 become one, so this is enough for thousands.
+const MERGES_MAX: u32 = 256;
+
+/// How long to wait for other calls before looking again.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// What inputs an operation needs.
+#[derive(Clone, Copy)]
+struct Need {
+    amount: Amount,
+    /// Whether it is a payment, which takes coins of fewer keys than anything else.
+    payment: bool,
+}
+
+impl Inner {
+    pub(super) async fn withdraw(&self, amount: Amount, request_id: RequestId) -> Result<Receipt, WalletError> {
+        let same = |item: &HistoryItem| item.kind == OperationKind::Withdraw && item.amount == amount;
+        nonzero(amount)?;
+        if let Some(receipt) = self.repeated(request_id, same).await? {
+            return Ok(receipt);
+        }
+        self.book.lock().await.state()?;
+        let issuance = self.issuance().await?;
+        let mut book = self.book.lock().await;
+        if book.item_of_request(request_id).is_some() {
+            drop(book);
+            return self.again(request_id, same).await;
+        }
+        let intent = Intent::Withdraw(Withdraw { amount: amount.get() });
+        let item = HistoryItem { amount, ..self.new_item(&book, &intent, Some(request_id)) };
+        let number = item.number;
+        let season = Season::Issuance(issuance);
+        let driving = self.begin(&mut book, &season, intent, Vec::new(), Some(item), Vec::new()).await?;
+        drop(book);
+        let settled = self.drive(&driving).await?;
+        self.receipt(number, settled).await
+    }
+
+    pub(super) async fn pay(
+        &self,
+        payee: &Identity,
+        amount: Amount,
+        memo: &str,
+        request_id: RequestId,
+    ) -> Result<Receipt, WalletError> {
+        let same = |item: &HistoryItem| {
+            item.kind == OperationKind::Pay
+                && item.amount == amount
+                && item.memo == memo
+                && item.payee.as_ref() == Some(payee)
+        };
+        nonzero(amount)?;
+        Memo::new(memo).map_err(|error| WalletError::MemoTooLong { length: error.length })?;
+        if let Some(receipt) = self.repeated(request_id, same).await? {
+            return Ok(receipt);
+        }
+        let terms = self.terms().await?;
+        let policy = terms.policy.terms();
+        if amount < policy.minimum {
+            return Err(WalletError::BelowMinimum { minimum: policy.minimum });
+        }
+        let due = amount.checked_add(policy.fee);
+        let need = Need { amount: due.unwrap_or(Amount::new(u64::MAX)), payment: true };
+        self.enough(need.amount, request_id).await?;
+        let encryption_key = self.encryption_key(payee).await?;
+        let intent = Intent::Pay(Pay {
+            payee: payee.as_str().to_owned(),
+            amount: amount.get(),
+            memo: memo.to_owned(),
+            encryption_key: Hex::new(&encryption_key.to_bytes()),
+        });
+        let item = |item| HistoryItem { amount, payee: Some(payee.clone()), memo: memo.to_owned(), ..item };
+        self.spend(terms, intent, need, request_id, item, same).await
+    }
+
+    pub(super) async fn redeem(&self, amount: Amount, request_id: RequestId) -> Result<Receipt, WalletError> {
+        let same = |item: &HistoryItem| item.kind == OperationKind::Redeem && item.amount == amount;
+        nonzero(amount)?;
+        if let Some(receipt) = self.repeated(request_id, same).await? {
+            return Ok(receipt);
+        }
+        self.book.lock().await.state()?;
+        let need = Need { amount, payment: false };
+        let terms = self.terms().await?;
+        let intent = Intent::Redeem(Redeem { amount: amount.get() });
+        self.spend(terms, intent, need, request_id, |item| HistoryItem { amount, ..item }, same).await
+    }
+
+    /// Refuses early what the wallet cannot pay, before the issuer is asked about the payee.
+    async fn enough(&self, needed: Amount, request_id: RequestId) -> Result<(), WalletError> {
+        let book = self.book.lock().await;
+        let available = book.available();
+        let begun = book.item_of_request(request_id).is_some();
+        if available >= needed || begun || self.change_is_coming(&book, needed) {
+            return Ok(());
+        }
+        Err(WalletError::InsufficientFunds { needed, available })
+    }
+
+    /// Spends coins in an operation, after putting some together when they are too many.
+    async fn spend(
+        &self,
+        mut terms: Arc<Terms>,
+        intent: Intent,
+        need: Need,
+        request_id: RequestId,
+        label: impl Fn(HistoryItem) -> HistoryItem,
+        same: impl Fn(&HistoryItem) -> bool,
+    ) -> Result<Receipt, WalletError> {
+        let mut merges = 0;
+        while merges < MERGES_MAX {
+            let mut book = self.book.lock().await;
+            if book.item_of_request(request_id).is_some() {
+                drop(book);
+                return self.again(request_id, same).await;
+            }
+            match choose(&book, &terms, need) {
+                Selection::TooLittle(_) if self.change_is_coming(&book, need.amount) => {
+                    self.wait_for_change(book).await
+                }
+                Selection::TooLittle(available) => {
+                    let available = Amount::new(available);
+                    return Err(WalletError::InsufficientFunds { needed: need.amount, available });
+                }
+                Selection::Spend(inputs) => {
+                    let item = label(self.new_item(&book, &intent, Some(request_id)));
+                    let number = item.number;
+                    let season = Season::Payments(terms);
+                    let driving = self.begin(&mut book, &season, intent, inputs, Some(item), Vec::new()).await?;
+                    drop(book);
+                    let settled = self.drive(&driving).await?;
+                    return self.receipt(number, settled).await;
+                }
+                Selection::Merge(inputs) => {
+                    merges += 1;
+                    self.merge(book, Arc::clone(&terms), inputs).await?;
+                    terms = self.terms().await?;
+                }
+            }
+        }
+        Err(WalletError::Internal { what: "the coins could not be put together".to_owned() })
+    }
+
+    /// Whether other calls of this process are spending coins whose change may be enough.
+    fn change_is_coming(&self, book: &Book, amount: Amount) -> bool {
+        let busy = book.operations().any(|(id, operation)| self.is_driven(id) && !operation.inputs.is_empty());
+        let balance = book.balance(None);
+        busy && balance.available.get().saturating_add(balance.in_flight.get()) >= amount.get()
+    }
+
+    /// Waits until the book changes, or for a moment: an operation may also end without an answer.
+    async fn wait_for_change(&self, book: tokio::sync::MutexGuard<'_, Book>) {
+        let mut changes = book.watch();
+        drop(book);
+        // Whether it changed or the moment passed, the caller looks again.
+        let _looked = tokio::time::timeout(MOMENT, changes.changed()).await;
+    }
+
+    /// Makes one coin of several.
+    async fn merge(
+        &self,
+        mut book: tokio::sync::MutexGuard<'_, Book>,
+        terms: Arc<Terms>,
+        inputs: Vec<RecordId>,
+    ) -> Result<(), WalletError> {
+        let intent = Intent::Swap(Swap {});
+        let values = book.spendable().into_iter().filter(|coin| inputs.contains(&coin.id)).map(|coin| coin.value);
+        let amount = Amount::new(values.fold(0, u64::saturating_add));
+        let item = HistoryItem { amount, ..self.new_item(&book, &intent, None) };
+        let driving = self.begin(&mut book, &Season::Payments(terms), intent, inputs, Some(item), Vec::new()).await?;
+        drop(book);
+        match self.drive(&driving).await? {
+            Settled::Done => Ok(()),
+            Settled::Pending { delay } => Err(WalletError::Unreachable {
+                server: Server::Redeemer,
+                what: format!("coins had to be put together first, and that is not finished ({delay})"),
+            }),
+        }
+    }
+
+    /// The same request was begun by another call a moment ago.
+    async fn again(&self, request_id: RequestId, same: impl Fn(&HistoryItem) -> bool) -> Result<Receipt, WalletError> {
+        let receipt = self.repeated(request_id, same).await?;
+        receipt.ok_or_else(|| WalletError::Internal { what: "a request is missing".to_owned() })
+    }
+}
+
+fn nonzero(amount: Amount) -> Result<(), WalletError> {
+    if amount == Amount::ZERO { Err(WalletError::AmountZero) } else { Ok(()) }
+}
+
+/// Chooses coins. Coins of a key that payments do not accept any more are exchanged when the others are not enough.
+fn choose(book: &Book, terms: &Terms, need: Need) -> Selection {
+    let keyring = book.keyring();
+    let today = terms.header.day;
+    let accepted = |coin: &Candidate| {
+        let dates = keyring.get(&coin.key).map(|key| key.dates());
+        dates.is_some_and(|dates| today <= if need.payment { dates.accept_until } else { dates.exchange_until })
+    };
+    let exchangeable = |coin: &Candidate| {
+        let dates = keyring.get(&coin.key).map(|key| key.dates());
+        dates.is_some_and(|dates| dates.accept_until < today && today <= dates.exchange_until)
+    };
+    let coins = book.spendable();
+    let good: Vec<_> = coins.iter().filter(|coin| accepted(coin)).copied().collect();
+    match select(&good, need.amount.get(), terms.header.key) {
+        Selection::TooLittle(available) if need.payment => {
+            let old: Vec<_> = coins.iter().filter(|coin| exchangeable(coin)).map(|coin| coin.id).take(16).collect();
+            if old.is_empty() { Selection::TooLittle(available) } else { Selection::Merge(old) }
+        }
+        other => other,
+    }
+}

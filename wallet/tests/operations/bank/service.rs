@@ -1,0 +1,207 @@
+//! The calls.
+
+use std::sync::{Arc, Mutex};
+
+use farthing_ecash::{
+    entry::{Entry, EntryKind},
+    rule::sign_rules,
+    statement::Statement,
+    transaction::Core,
+};
+use farthing_proto::v1::{
+    BucketFilter, DirectoryEntry, ErrorReason, GetAccountRequest, GetAccountResponse, GetDirectoryBucketRequest,
+    GetDirectoryBucketResponse, GetEntryRequest, GetEntryResponse, GetIssuerRequest, GetIssuerResponse,
+    GetLogSizeRequest, GetLogSizeResponse, GetRedeemerRequest, GetRedeemerResponse, LogEntry, RegisterRequest,
+    RegisterResponse, StreamEntriesRequest, StreamEntriesResponse, SubmitTransactionRequest, SubmitTransactionResponse,
+    WithdrawRequest, WithdrawResponse, issuer_service_server::IssuerService, ledger_service_server::LedgerService,
+    redeemer_service_server::RedeemerService, stream_entries_response::Item,
+};
+use farthing_service::status::Refusal;
+use getrandom::{SysRng, rand_core::UnwrapErr};
+use tonic::{Request, Response, Status};
+
+use super::{Books, Fate};
+
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) books: Arc<Mutex<Books>>,
+}
+
+fn broken() -> Status {
+    Refusal::new(ErrorReason::StoreUnavailable, "the connection broke").into()
+}
+
+impl Desk {
+    /// Does with a request that moves money what the test wants.
+    fn receive(&self, transaction: &[u8], private: &[u8]) -> Result<(Vec<u8>, u64), Status> {
+        let mut books = self.books.lock().unwrap();
+        if let Some(arrival) = &mut books.arrival {
+            arrival();
+        }
+        match books.fates.pop_front() {
+            None => Ok(books.carry_out(transaction, private)?),
+            Some(Fate::RequestLost) => Err(broken()),
+            Some(Fate::AnswerLost) => {
+                books.carry_out(transaction, private)?;
+                Err(broken())
+            }
+            Some(Fate::Delayed) => {
+                books.delayed.push((transaction.to_vec(), private.to_vec()));
+                Err(broken())
+            }
+            Some(Fate::Falsified) => {
+                let (mut answer, index) = books.carry_out(transaction, private)?;
+                // The last byte of the first e: still a scalar, but another one.
+                answer[63] ^= 1;
+                Ok((answer, index))
+            }
+            Some(Fate::Refused(reason)) => Err(Refusal::new(reason, "because the test wants it").into()),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl IssuerService for Desk {
+    async fn get_issuer(&self, _: Request<GetIssuerRequest>) -> Result<Response<GetIssuerResponse>, Status> {
+        let books = self.books.lock().unwrap();
+        Ok(Response::new(GetIssuerResponse {
+            log_origin: "issuance.example".to_owned(),
+            keys: books.keys.iter().map(|key| key.public().to_bytes()).collect(),
+            current_key_id: books.key().public().id().as_bytes().to_vec(),
+            logical_day: books.day,
+            time_zone: "UTC".to_owned(),
+        }))
+    }
+
+    async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
+        let request = request.into_inner();
+        if request.invitation != "invited" {
+            return Err(Refusal::new(ErrorReason::NotInvited, "not invited").into());
+        }
+        let (answer, log_index) = self.receive(&request.transaction, &request.private_part)?;
+        Ok(Response::new(RegisterResponse { answer, log_index }))
+    }
+
+    async fn withdraw(&self, request: Request<WithdrawRequest>) -> Result<Response<WithdrawResponse>, Status> {
+        let request = request.into_inner();
+        let (answer, log_index) = self.receive(&request.transaction, &request.private_part)?;
+        Ok(Response::new(WithdrawResponse { answer, log_index }))
+    }
+
+    async fn get_directory_bucket(
+        &self,
+        request: Request<GetDirectoryBucketRequest>,
+    ) -> Result<Response<GetDirectoryBucketResponse>, Status> {
+        let request = request.into_inner();
+        let books = self.books.lock().unwrap();
+        let entry =
+            |(hash, key): (&[u8; 32], &Vec<u8>)| DirectoryEntry { hash: hash.to_vec(), encryption_key: key.clone() };
+        let wanted = |(hash, _): &(&[u8; 32], &Vec<u8>)| {
+            let first = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+            first.checked_shr(32 - request.prefix_bits).unwrap_or(0) == request.prefix
+        };
+        let entries = books.directory.iter().filter(wanted).map(entry).collect();
+        Ok(Response::new(GetDirectoryBucketResponse { entries, directory_size: books.directory.len() as u64 }))
+    }
+
+    async fn get_account(&self, _: Request<GetAccountRequest>) -> Result<Response<GetAccountResponse>, Status> {
+        Ok(Response::new(GetAccountResponse { class_name: "person".to_owned(), class: 1, ..Default::default() }))
+    }
+}
+
+#[tonic::async_trait]
+impl RedeemerService for Desk {
+    async fn get_redeemer(&self, _: Request<GetRedeemerRequest>) -> Result<Response<GetRedeemerResponse>, Status> {
+        let books = self.books.lock().unwrap();
+        let policy = books.policy();
+        let foreign;
+        let key = if books.foreign_key {
+            foreign = super::key();
+            &foreign
+        } else {
+            books.key()
+        };
+        Ok(Response::new(GetRedeemerResponse {
+            log_origin: books.origin.to_owned(),
+            current_key_id: key.public().id().as_bytes().to_vec(),
+            logical_day: books.day,
+            epoch: books.epoch,
+            rules: vec![sign_rules(key, &policy, &mut UnwrapErr(SysRng)).to_bytes()],
+            policy: policy.to_bytes(),
+            grace_seconds: 0,
+        }))
+    }
+
+    async fn submit_transaction(
+        &self,
+        request: Request<SubmitTransactionRequest>,
+    ) -> Result<Response<SubmitTransactionResponse>, Status> {
+        let request = request.into_inner();
+        let (answer, log_index) = self.receive(&request.transaction, &request.private_part)?;
+        Ok(Response::new(SubmitTransactionResponse { answer, log_index }))
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Issuance(pub(super) Desk);
+
+#[derive(Clone)]
+pub(super) struct Payments(pub(super) Desk);
+
+type Entries = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<StreamEntriesResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl LedgerService for Issuance {
+    type StreamEntriesStream = Entries;
+
+    async fn stream_entries(&self, _: Request<StreamEntriesRequest>) -> Result<Response<Entries>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn get_entry(&self, _: Request<GetEntryRequest>) -> Result<Response<GetEntryResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn get_log_size(&self, _: Request<GetLogSizeRequest>) -> Result<Response<GetLogSizeResponse>, Status> {
+        let size = self.0.books.lock().unwrap().issuance;
+        Ok(Response::new(GetLogSizeResponse { origin: "issuance.example".to_owned(), size }))
+    }
+}
+
+fn passes(entry: &[u8], filter: Option<BucketFilter>) -> bool {
+    let Some(filter) = filter else { return true };
+    let entry = Entry::from_bytes(entry).unwrap();
+    entry.kind() != EntryKind::Transaction(Statement::Pay)
+        || Core::from_prefix(entry.body()).unwrap().0.delivery().unwrap().bucket == filter.bucket
+}
+
+#[tonic::async_trait]
+impl LedgerService for Payments {
+    type StreamEntriesStream = Entries;
+
+    async fn stream_entries(&self, request: Request<StreamEntriesRequest>) -> Result<Response<Entries>, Status> {
+        let request = request.into_inner();
+        let entries = self.0.books.lock().unwrap().payments.clone();
+        let size = entries.len() as u64;
+        let wanted = (0..)
+            .zip(entries)
+            .filter(move |(index, entry)| *index >= request.from_index && passes(entry, request.bucket));
+        let entry = |(index, entry)| Item::Entry(LogEntry { index, entry, proof_hash: Vec::new() });
+        let items: Vec<_> = wanted.map(entry).chain([Item::CaughtUpTo(size)]).collect();
+        let steps = items.into_iter().map(|item| Ok(StreamEntriesResponse { item: Some(item) }));
+        Ok(Response::new(Box::pin(tokio_stream::iter(steps))))
+    }
+
+    async fn get_entry(&self, request: Request<GetEntryRequest>) -> Result<Response<GetEntryResponse>, Status> {
+        let index = request.into_inner().index;
+        let entry = self.0.books.lock().unwrap().payments[usize::try_from(index).unwrap()].clone();
+        let entry = LogEntry { index, entry, proof_hash: Vec::new() };
+        Ok(Response::new(GetEntryResponse { entry: Some(entry), proof: Vec::new() }))
+    }
+
+    async fn get_log_size(&self, _: Request<GetLogSizeRequest>) -> Result<Response<GetLogSizeResponse>, Status> {
+        let books = self.0.books.lock().unwrap();
+        let size = books.payments.len() as u64;
+        Ok(Response::new(GetLogSizeResponse { origin: books.origin.to_owned(), size }))
+    }
+}

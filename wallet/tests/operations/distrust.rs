@@ -1,0 +1,90 @@
+//! Servers that lie.
+
+use farthing_ecash::{amount::Amount, statement::Statement};
+use farthing_wallet::{OperationState, RequestId, Server, WalletError};
+
+use crate::bank::{Bank, Fate, TODAY, identity};
+
+fn eur(cents: u64) -> Amount {
+    Amount::new(cents)
+}
+
+#[tokio::test]
+async fn a_false_answer_is_no_money_and_no_loss() {
+    let bank = Bank::open().await;
+    let alice = bank.wallet("alice").await;
+    bank.next(&[Fate::Falsified]);
+    let id = RequestId::random();
+    let refused = alice.withdraw(eur(100), id).await;
+    assert!(matches!(refused, Err(WalletError::BadAnswer { server: Server::Issuer })));
+    assert_eq!(alice.balance().await.available, eur(0));
+    let done = alice.withdraw(eur(100), id).await.unwrap();
+    assert_eq!((done.item.state, done.available), (OperationState::Done, eur(100)));
+
+    let _bob = bank.wallet("bob").await;
+    bank.next(&[Fate::Falsified]);
+    let id = RequestId::random();
+    let refused = alice.pay(&identity("bob"), eur(50), "", id).await;
+    assert!(matches!(refused, Err(WalletError::BadAnswer { server: Server::Redeemer })));
+    assert_eq!(alice.pay(&identity("bob"), eur(50), "", id).await.unwrap().available, eur(49));
+    assert_eq!((bank.count(Statement::Withdraw), bank.count(Statement::Pay)), (1, 1));
+}
+
+#[tokio::test]
+async fn servers_must_stay_who_they_were() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[1_000]).await;
+    let _bob = bank.wallet("bob").await;
+    let pay = async || alice.pay(&identity("bob"), eur(50), "", RequestId::random()).await;
+    pay().await.unwrap();
+
+    bank.books().origin = "elsewhere.example";
+    let refused = pay().await;
+    assert!(matches!(refused, Err(WalletError::Contradiction { server: Server::Redeemer, .. })), "{refused:?}");
+    bank.books().origin = "payments.example";
+
+    bank.books().foreign_key = true;
+    let refused = pay().await;
+    assert!(matches!(refused, Err(WalletError::Contradiction { server: Server::Redeemer, .. })), "{refused:?}");
+    bank.books().foreign_key = false;
+
+    bank.books().day = TODAY + 2;
+    assert!(matches!(pay().await, Err(WalletError::ClockApart { server: Server::Redeemer, .. })));
+    let withdrawn = alice.withdraw(eur(1), RequestId::random()).await;
+    assert!(matches!(withdrawn, Err(WalletError::ClockApart { server: Server::Issuer, .. })));
+    bank.books().day = TODAY + 1;
+    pay().await.unwrap();
+
+    alice.receive().await.unwrap();
+    bank.books().payments.truncate(2);
+    let refused = alice.receive().await;
+    assert!(matches!(refused, Err(WalletError::Contradiction { server: Server::Redeemer, .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn silence_is_told_from_damage() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[1_000]).await;
+    alice.close().await;
+    let mut connection = bank.connection();
+    // Nobody listens on port 1.
+    connection.redeemer.url = "https://127.0.0.1:1".to_owned();
+    connection.save(&bank.dir("alice")).unwrap();
+    let alice = bank.reopen(&bank.dir("alice")).await;
+    let unreachable = alice.pay(&identity("bob"), eur(50), "", RequestId::random()).await;
+    assert!(matches!(unreachable, Err(WalletError::Unreachable { server: Server::Redeemer, .. })));
+    let info = alice.info().await.unwrap();
+    assert!(info.registration.is_some() && info.account.is_some() && info.payment_fee.is_none());
+    assert_eq!(info.problems.len(), 1);
+    assert!(info.problems[0].contains("redeemer"), "{}", info.problems[0]);
+    // What needs the issuer only goes on.
+    alice.withdraw(eur(5), RequestId::random()).await.unwrap();
+    alice.close().await;
+
+    connection.issuer.ca = bank.dir("missing.pem");
+    connection.save(&bank.dir("alice")).unwrap();
+    let alice = bank.reopen(&bank.dir("alice")).await;
+    assert_eq!(alice.balance().await.available, eur(1_005));
+    let info = alice.info().await.unwrap();
+    assert!(info.problems.iter().any(|problem| problem.contains("missing.pem")), "{:?}", info.problems);
+}

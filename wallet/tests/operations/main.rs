@@ -1,0 +1,10 @@
+//! The wallet's operations against servers that do what a test wants: lose requests and answers, move days and policies,
+//! lie. Real wallets on real files, real TLS on loopback, real proofs; only the books of the servers are in memory.
+#![allow(clippy::unwrap_used)]
+
+mod bank;
+mod course;
+mod crash;
+mod distrust;
+mod receiving;
+mod refusal;
