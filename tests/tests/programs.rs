@@ -4,6 +4,10 @@
 use std::{
     path::Path,
     process::{Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
