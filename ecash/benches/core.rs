@@ -6,6 +6,7 @@
 mod town;
 
 use std::{
+    collections::BTreeMap,
     hint::black_box,
     time::{Duration, Instant},
 };
@@ -15,9 +16,12 @@ use farthing_ecash::{
     claim,
     coin::Coin,
     credential::{Credential, issue::Answer},
+    entry::{Entry, EntryKind},
     note, pay,
     policy::UNRESTRICTED,
+    replay::{Logged, Replay},
     seal::{open_note, seal_note},
+    statement::Statement,
     transaction::Transaction,
     verify::BatchVerifier,
 };
@@ -132,8 +136,32 @@ fn main() {
     let sign = || Answer::sign(town.signing_key(), &verified, addition, &mut rng()).unwrap();
     table.line("issue two outputs", median(sign));
 
-    // Delivery.
     let answer = sign();
+
+    // A follower, without the issuing key.
+    let logged: Vec<_> = payments
+        .iter()
+        .map(|payment| {
+            let verified = payment.clone().verify(&town.ring, town.minimum(), &mut rng()).unwrap();
+            let answer = Answer::sign(town.signing_key(), &verified, addition, &mut rng()).unwrap();
+            let body = [payment.core_bytes(), &answer.to_bytes()].concat();
+            let entry = Entry::new(EntryKind::Transaction(Statement::Pay), payment.core().header().day, body).unwrap();
+            (entry, payment.proof_bytes())
+        })
+        .collect();
+    let keys = BTreeMap::from([(town.key.id(), town.key.clone())]);
+    table.line("follower: read a payment", median(|| Logged::read(&logged[0].0, logged[0].1).unwrap()));
+    for n in [1u32, 64, 256] {
+        let time = median(|| {
+            let mut replay = Replay::new(&keys);
+            for (entry, proof) in &logged[..n as usize] {
+                replay.queue(Logged::read(entry, proof).unwrap(), Some(town.policy.terms()));
+            }
+            replay.verify(&mut rng()).unwrap()
+        });
+        table.line(&format!("follower: read and replay payments in batches of {n}, each"), time / n);
+    }
+    // Delivery.
     let finish = || pay::finish(one.core(), &answer, &town.key, town.expiry(), &alice.keys).unwrap();
     table.line("wallet: check an answer of two outputs", median(finish));
     let (key, core, bytes) = (bob.keys.encryption_key(), one.core(), one.core_bytes());

@@ -137,6 +137,7 @@ pub mod pay;
 pub mod policy;
 pub mod redeem;
 pub mod register;
+pub mod replay;
 pub mod rule;
 pub mod seal;
 pub mod seed;

@@ -4,6 +4,7 @@ use curve25519_dalek::Scalar;
 use rand_core::CryptoRng;
 
 use crate::{
+    credential::issue::Answer,
     encoding::{Point, Reader, bytes32},
     error::{DecodeError, ProveError},
     range::{self, RangeOpening},
@@ -130,6 +131,22 @@ impl Transaction {
         Ok(Self { core, proof, bound, bytes: bytes.to_vec(), core_length })
     }
 
+    /// Reads a logged transaction strictly: the body of its entry, which is core and answer, and its proof part. Nothing is
+    /// verified yet.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything that is not canonical.
+    pub(crate) fn from_log(body: &[u8], proof: &[u8]) -> Result<(Self, Answer), DecodeError> {
+        let (core, answer) = Core::from_prefix(body)?;
+        let core_length = body.len() - answer.len();
+        let answer = Answer::from_bytes(&core, answer)?;
+        let bound = Bound::new(&core, Transcript::new("farthing/v1"));
+        let mut bytes = body.get(..core_length).unwrap_or_default().to_vec();
+        bytes.extend_from_slice(proof);
+        let proof = Proof::read(&core, &bound.relation, Reader::new(proof))?;
+        Ok((Self { core, proof, bound, bytes, core_length }, answer))
+    }
+
     /// The canonical bytes: core, then proof part.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -152,6 +169,11 @@ impl Transaction {
     #[must_use]
     pub fn core(&self) -> &Core {
         &self.core
+    }
+
+    /// The core alone.
+    pub(crate) fn into_core(self) -> Core {
+        self.core
     }
 
     /// The transaction id.

@@ -3,7 +3,7 @@
 
 use curve25519_dalek::{
     RistrettoPoint, Scalar,
-    traits::{IsIdentity, VartimeMultiscalarMul},
+    traits::{Identity, IsIdentity, VartimeMultiscalarMul},
 };
 use rand_core::CryptoRng;
 
@@ -94,16 +94,29 @@ fn combine(
     let weights: Vec<_> =
         (0..items.len()).map(|j| if j == 0 { Scalar::ONE } else { transcript.challenge_scalar("w") }).collect();
     let firsts = items.iter().map(|item| item.first.point());
-    let A = RistrettoPoint::vartime_multiscalar_mul(&weights, firsts.clone());
-    let scaled = items.iter().zip(&weights).map(|(item, weight)| -(weight * item.e()));
+    let A = sum(weights.iter().copied(), firsts.clone());
+    let scaled = items.iter().zip(&weights).filter(|(item, _)| item.e.is_some());
+    let (scaled, issued): (Vec<_>, Vec<_>) =
+        scaled.map(|(item, weight)| (-(weight * item.e()), item.first.point())).unzip();
     let seconds = items.iter().map(|item| item.second.point());
-    let D = RistrettoPoint::vartime_multiscalar_mul(weights.iter().copied().chain(scaled), seconds.chain(firsts));
+    let D = sum(weights.iter().copied().chain(scaled), seconds.chain(issued));
     if A.is_identity() {
         return Err(VerificationFailure);
     }
     transcript.bytes("A*", A.compress().as_bytes());
     transcript.bytes("D*", D.compress().as_bytes());
     Ok(Combined { transcript, A, D })
+}
+
+/// `Σ w·P`, where the first weight is 1 and needs no multiplication.
+fn sum(weights: impl Iterator<Item = Scalar>, points: impl Iterator<Item = RistrettoPoint>) -> RistrettoPoint {
+    let mut points = points.peekable();
+    let Some(first) = points.next() else { return RistrettoPoint::identity() };
+    let rest = weights.skip(1);
+    if points.peek().is_none() {
+        return first;
+    }
+    first + RistrettoPoint::vartime_multiscalar_mul(rest, points)
 }
 
 fn dleq_challenge(transcript: &mut Transcript, R1: &RistrettoPoint, R2: &RistrettoPoint) -> Scalar {

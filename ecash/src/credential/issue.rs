@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 use crate::{
     calendar::Month,
     credential::{
-        Attributes, Credential, attribute_sum, commit,
+        Attributes, Credential, attribute_sum,
         dleq::{Dleq, DleqItem, DleqUse},
         kinds::Kind,
     },
@@ -91,9 +91,9 @@ fn outputs(core: &Core, addition: Addition) -> Result<Vec<Output>, VerificationF
 impl Output {
     /// `B = K_κ + C + Σ added + δ·H_serial`. Public values only.
     fn B(&self, delta: &Scalar) -> Point {
-        let mut terms = self.added.clone();
-        terms.push((Generator::Serial, *delta));
-        Point::new(self.kind.base().point() + self.commitment.point() + commit(&terms))
+        let added = self.added.iter().map(|(generator, scalar)| generator.times(scalar));
+        let fixed = self.kind.base().point() + self.commitment.point() + Generator::Serial.times(delta);
+        Point::new(added.fold(fixed, |sum, term| sum + term))
     }
 }
 
@@ -204,6 +204,17 @@ impl Answer {
         addition: Addition,
         key: &PublicKey,
     ) -> Result<CheckedAnswer, VerificationFailure> {
+        self.check_with_id(core, core.id(), addition, key)
+    }
+
+    /// The same where the transaction's id is known already.
+    pub(crate) fn check_with_id(
+        &self,
+        core: &Core,
+        id: TransactionId,
+        addition: Addition,
+        key: &PublicKey,
+    ) -> Result<CheckedAnswer, VerificationFailure> {
         let outputs = outputs(core, addition)?;
         if core.header.key != key.id() || outputs.len() != self.signatures.len() {
             return Err(VerificationFailure);
@@ -213,7 +224,7 @@ impl Answer {
             .zip(&self.signatures)
             .map(|(output, signature)| DleqItem::issued(signature.A, output.B(&signature.delta), signature.e))
             .collect();
-        self.dleq.verify(DleqUse::Issue, key, core.id().as_bytes(), &items)?;
+        self.dleq.verify(DleqUse::Issue, key, id.as_bytes(), &items)?;
         let deltas = self.signatures.iter().map(|signature| signature.delta).collect();
         Ok(CheckedAnswer { key: key.id(), items, deltas })
     }
@@ -262,5 +273,52 @@ impl CheckedAnswer {
             return Err(VerificationFailure);
         }
         Ok(Credential { attributes, key: self.key, A: item.first, e: item.e() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{
+        amount::{Amount, Currency},
+        calendar::Day,
+        keys::{KeyDates, KeyRing},
+        policy::UNRESTRICTED,
+        seed::{Seed, WalletKeys},
+        withdraw,
+    };
+    use getrandom::{SysRng, rand_core::UnwrapErr};
+
+    /// An issuer that marks one user by signing under a key that it shows to nobody else: the credential would verify under
+    /// the hidden key, and the DLEQ proof does not under the announced one, whichever key made it.
+    #[test]
+    fn a_tagged_answer_is_refused() {
+        let mut rng = UnwrapErr(SysRng);
+        let day = Day::new(20_777);
+        let dates = KeyDates { first: day, last_issue: day, accept_until: day, exchange_until: day };
+        let mut key = || SigningKey::generate(Currency::new("EUR", 6).unwrap(), dates, &mut rng).unwrap();
+        let (announced, hidden) = (key(), key());
+        let (seed, _) = Seed::generate(&mut rng);
+        let keys = WalletKeys::new(&seed, "issuer.example/farthing");
+        let public = announced.public().clone();
+        let (transaction, _) =
+            withdraw::request(public.id(), day, &keys, Amount::new(5), UNRESTRICTED, &mut rng).unwrap();
+        let (core, id) = (transaction.core().clone(), transaction.id());
+        let ring = KeyRing::new([announced]);
+        let announced = ring.get(&public.id()).unwrap();
+        let verified = transaction.verify(&ring, Amount::ZERO, &mut rng).unwrap();
+        let mut answer = Answer::sign(announced, &verified, Addition::None, &mut rng).unwrap();
+        assert!(answer.check(&core, Addition::None, &public).is_ok());
+
+        let output = outputs(&core, Addition::None).unwrap().remove(0);
+        let signature = answer.signatures.first_mut().unwrap();
+        let B = output.B(&signature.delta);
+        signature.A = Point::new(B.point() * (hidden.x() + signature.e).invert());
+        let items = [DleqItem::issued(signature.A, B, signature.e)];
+        for prover in [announced, &hidden] {
+            answer.dleq = Dleq::prove(DleqUse::Issue, prover, id.as_bytes(), &items, &mut rng);
+            assert!(answer.check(&core, Addition::None, &public).is_err());
+        }
     }
 }
