@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use farthing_ecash::{account::AccountKey, amount::Amount, policy::UNRESTRICTED};
 use farthing_proto::v1::{
-    CreditRedemptionRequest, CreditRedemptionResponse, LookUpAccountRequest, LookUpAccountResponse,
+    CreditRedemptionRequest, CreditRedemptionResponse, ErrorReason, GetIssuanceCheckpointRequest,
+    GetIssuanceCheckpointResponse, LookUpAccountRequest, LookUpAccountResponse,
     redemption_service_server::RedemptionService,
 };
-use farthing_service::listener::Peer;
+use farthing_service::{listener::Peer, status::Refusal};
 use farthing_store::{Batch, Outcome, Space};
 use tonic::{Request, Response, Status};
 
@@ -123,5 +124,15 @@ impl RedemptionService for Redemptions {
             Err(IssuerError::AccountUnknown) => Ok(Response::new(LookUpAccountResponse { exists: false, class: 0 })),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn get_issuance_checkpoint(
+        &self,
+        request: Request<GetIssuanceCheckpointRequest>,
+    ) -> Result<Response<GetIssuanceCheckpointResponse>, Status> {
+        check_certified(&request)?;
+        Err(Refusal::new(ErrorReason::CheckpointUnknown, "there is no checkpoint yet")
+            .with("checkpoint_size", 0)
+            .into())
     }
 }

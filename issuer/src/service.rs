@@ -65,6 +65,7 @@ impl IssuerService for Service {
             current_key_id: current.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
             logical_day: today.get(),
             time_zone: office.policy.time_zone().to_owned(),
+            ..GetIssuerResponse::default()
         }))
     }
 
@@ -89,9 +90,10 @@ impl IssuerService for Service {
         let GetDirectoryBucketRequest { prefix_bits, prefix } = request.into_inner();
         let directory = &self.0.directory;
         let entries = directory.bucket(prefix_bits, prefix).await?;
-        let entries = entries.into_iter().map(|(hash, encryption_key)| DirectoryEntry { hash, encryption_key });
+        let entries =
+            entries.into_iter().map(|(hash, encryption_key)| DirectoryEntry { hash, encryption_key, log_index: None });
         let (entries, directory_size) = (entries.collect(), directory.size());
-        Ok(Response::new(GetDirectoryBucketResponse { entries, directory_size }))
+        Ok(Response::new(GetDirectoryBucketResponse { entries, directory_size, log_interval_seconds: 0 }))
     }
 
     async fn get_account(&self, request: Request<GetAccountRequest>) -> Result<Response<GetAccountResponse>, Status> {

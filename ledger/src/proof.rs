@@ -134,26 +134,26 @@ mod tests {
     fn every_inclusion_proof_holds_at_its_place_and_at_no_other() {
         for size in 1u32..=40 {
             let tree = tree(size);
-            for index in 0..size {
-                let bytes = tree.prove_inclusion(index as usize);
+            for number in 0..size {
+                let bytes = tree.prove_inclusion(number as usize);
                 let proof = InclusionProof(hashes(bytes.as_bytes()));
-                let (head, index) = (head(&tree), u64::from(index));
-                assert_eq!(proof.verify(leaf(index as u32), index, &head), Ok(()));
-                assert!(proof.verify(leaf(index as u32 + 1), index, &head).is_err());
+                let (head, index) = (head(&tree), u64::from(number));
+                assert_eq!(proof.verify(leaf(number), index, &head), Ok(()));
+                assert!(proof.verify(leaf(number + 1), index, &head).is_err());
                 for other in (0..size).map(u64::from).filter(|other| *other != index) {
-                    assert!(proof.verify(leaf(index as u32), other, &head).is_err());
+                    assert!(proof.verify(leaf(number), other, &head).is_err());
                 }
-                for number in 0..proof.0.len() {
+                for place in 0..proof.0.len() {
                     let mut wrong = proof.clone();
-                    wrong.0[number] = leaf(99);
-                    assert!(wrong.verify(leaf(index as u32), index, &head).is_err());
-                    wrong.0.remove(number);
-                    assert!(wrong.verify(leaf(index as u32), index, &head).is_err());
+                    wrong.0[place] = leaf(99);
+                    assert!(wrong.verify(leaf(number), index, &head).is_err());
+                    wrong.0.remove(place);
+                    assert!(wrong.verify(leaf(number), index, &head).is_err());
                 }
                 let longer = InclusionProof([proof.0.clone(), vec![leaf(1)]].concat());
-                assert!(longer.verify(leaf(index as u32), index, &head).is_err());
+                assert!(longer.verify(leaf(number), index, &head).is_err());
                 let smaller = TreeHead { size: index, ..head };
-                assert!(proof.verify(leaf(index as u32), index, &smaller).is_err());
+                assert!(proof.verify(leaf(number), index, &smaller).is_err());
             }
         }
     }

@@ -437,7 +437,8 @@ mod tests {
             let mut note = checkpoint.sign(&self.log).unwrap().note().clone();
             for number in witnesses {
                 let time = Timestamp::from_unix_seconds(7).unwrap();
-                note.add(self.witnesses[*number].cosign(&note.text().to_owned(), time));
+                let cosignature = self.witnesses[*number].cosign(note.text(), time);
+                note.add(cosignature);
             }
             note
         }

@@ -126,7 +126,8 @@ mod tests {
         let root = Hash::node(&Hash::node(&leaf(0), &leaf(1)), &leaf(2));
         let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: 3, root, issuance: None, spent: Vec::new() };
         let mut note = checkpoint.sign(&log).unwrap().note().clone();
-        note.add(witness.cosign(&note.text().to_owned(), Timestamp::from_unix_seconds(7).unwrap()));
+        let cosignature = witness.cosign(note.text(), Timestamp::from_unix_seconds(7).unwrap());
+        note.add(cosignature);
         let proof = InclusionProof(vec![leaf(0), leaf(2)]);
         let policy = TrustPolicy::with_witnesses([log.verifier().clone()], [witness.verifier().clone()], 1).unwrap();
         (Receipt { index: 1, proof, checkpoint: note, extra: Some(b"leaf".to_vec()) }, policy)

@@ -39,6 +39,7 @@ impl RedeemerService for Service {
             policy: policy.body().to_bytes(),
             rules: policy.rules().to_vec(),
             grace_seconds: u32::try_from(policy.policy().grace_s()).unwrap_or(u32::MAX),
+            ..GetRedeemerResponse::default()
         }))
     }
 

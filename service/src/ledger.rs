@@ -12,8 +12,11 @@ use farthing_ecash::{
     transaction::Core,
 };
 use farthing_proto::v1::{
-    BucketFilter, ErrorReason, GetEntryRequest, GetEntryResponse, GetLogSizeRequest, GetLogSizeResponse, LogEntry,
-    StreamEntriesRequest, StreamEntriesResponse, ledger_service_server::LedgerService, stream_entries_response::Item,
+    AddCosignaturesRequest, AddCosignaturesResponse, BucketFilter, ErrorReason, GetCheckpointRequest,
+    GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse, GetEntryRequest, GetEntryResponse,
+    GetInclusionProofRequest, GetInclusionProofResponse, GetLogSizeRequest, GetLogSizeResponse, GetTileRequest,
+    GetTileResponse, LogEntry, StreamEntriesRequest, StreamEntriesResponse, ledger_service_server::LedgerService,
+    stream_entries_response::Item,
 };
 use farthing_store::{LogName, LogRecord, Store};
 use sha2::{Digest as _, Sha256};
@@ -148,6 +151,42 @@ impl LedgerService for Ledger {
         let size = self.store.log_size(self.log).await.map_err(Refusal::from)?;
         Ok(Response::new(GetLogSizeResponse { origin: self.origin.clone(), size }))
     }
+
+    async fn get_checkpoint(
+        &self,
+        _: Request<GetCheckpointRequest>,
+    ) -> Result<Response<GetCheckpointResponse>, Status> {
+        Err(no_checkpoint().into())
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        _: Request<GetInclusionProofRequest>,
+    ) -> Result<Response<GetInclusionProofResponse>, Status> {
+        Err(no_checkpoint().into())
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        _: Request<GetConsistencyProofRequest>,
+    ) -> Result<Response<GetConsistencyProofResponse>, Status> {
+        Err(no_checkpoint().into())
+    }
+
+    async fn get_tile(&self, _: Request<GetTileRequest>) -> Result<Response<GetTileResponse>, Status> {
+        Err(no_checkpoint().into())
+    }
+
+    async fn add_cosignatures(
+        &self,
+        _: Request<AddCosignaturesRequest>,
+    ) -> Result<Response<AddCosignaturesResponse>, Status> {
+        Err(no_checkpoint().into())
+    }
+}
+
+fn no_checkpoint() -> Refusal {
+    Refusal::new(ErrorReason::CheckpointUnknown, "there is no such checkpoint yet").with("checkpoint_size", 0)
 }
 
 /// What a stream is made of.

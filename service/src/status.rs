@@ -29,7 +29,10 @@ impl Refusal {
     /// A refusal with a text for people. RetryInfo is added for the reasons that call for it.
     pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
         let retry_after = match reason {
-            ErrorReason::Overloaded | ErrorReason::StoreUnavailable | ErrorReason::PeerUnreachable => Some(RETRY_DELAY),
+            ErrorReason::Overloaded
+            | ErrorReason::StoreUnavailable
+            | ErrorReason::PeerUnreachable
+            | ErrorReason::CheckpointUnknown => Some(RETRY_DELAY),
             _ => None,
         };
         Self { reason, message: message.into(), metadata: HashMap::new(), fields: Vec::new(), retry_after }
@@ -115,11 +118,15 @@ pub fn code(reason: ErrorReason) -> Code {
         | ErrorReason::KeyExpired
         | ErrorReason::InsufficientBalance
         | ErrorReason::CapExceeded
+        | ErrorReason::LiabilitiesExceeded
         | ErrorReason::NotRegistered => Code::FailedPrecondition,
         ErrorReason::NotInvited => Code::PermissionDenied,
         ErrorReason::Overloaded => Code::ResourceExhausted,
         ErrorReason::StoreUnavailable | ErrorReason::PeerUnreachable => Code::Unavailable,
-        ErrorReason::AccountUnknown | ErrorReason::IdentityUnknown | ErrorReason::EntryUnknown => Code::NotFound,
+        ErrorReason::AccountUnknown
+        | ErrorReason::IdentityUnknown
+        | ErrorReason::EntryUnknown
+        | ErrorReason::CheckpointUnknown => Code::NotFound,
         ErrorReason::TokenInvalid => Code::Unauthenticated,
         ErrorReason::TimedOut => Code::DeadlineExceeded,
         ErrorReason::MethodUnknown => Code::Unimplemented,

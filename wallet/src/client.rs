@@ -72,6 +72,7 @@ fn is_refusal(reason: ErrorReason) -> bool {
             | ErrorReason::Overloaded
             | ErrorReason::StoreUnavailable
             | ErrorReason::PeerUnreachable
+            | ErrorReason::CheckpointUnknown
     )
 }
 

@@ -8,7 +8,8 @@ use std::{
 };
 
 use farthing_proto::v1::{
-    CreditRedemptionRequest, CreditRedemptionResponse, ErrorReason, LookUpAccountRequest, LookUpAccountResponse,
+    CreditRedemptionRequest, CreditRedemptionResponse, ErrorReason, GetIssuanceCheckpointRequest,
+    GetIssuanceCheckpointResponse, LookUpAccountRequest, LookUpAccountResponse,
     redemption_service_server::{RedemptionService, RedemptionServiceServer},
 };
 use farthing_service::{
@@ -124,5 +125,12 @@ impl RedemptionService for Service {
         *self.0.look_ups.lock().unwrap() += 1;
         let class = self.0.accounts.lock().unwrap().get(&request.into_inner().account_key).copied();
         Ok(Response::new(LookUpAccountResponse { exists: class.is_some(), class: class.unwrap_or(0) }))
+    }
+
+    async fn get_issuance_checkpoint(
+        &self,
+        _: Request<GetIssuanceCheckpointRequest>,
+    ) -> Result<Response<GetIssuanceCheckpointResponse>, Status> {
+        Err(Refusal::new(ErrorReason::CheckpointUnknown, "there is no checkpoint yet").into())
     }
 }

@@ -76,6 +76,7 @@ impl From<ErrorReason> for Exit {
             | ErrorReason::IdentityTaken
             | ErrorReason::NotInvited
             | ErrorReason::CapExceeded
+            | ErrorReason::LiabilitiesExceeded
             | ErrorReason::AccountUnknown
             | ErrorReason::IdentityUnknown => Self::Refused,
             ErrorReason::InsufficientBalance => Self::Insufficient,
@@ -84,6 +85,7 @@ impl From<ErrorReason> for Exit {
             | ErrorReason::Overloaded
             | ErrorReason::StoreUnavailable
             | ErrorReason::PeerUnreachable
+            | ErrorReason::CheckpointUnknown
             | ErrorReason::TimedOut => Self::Pending,
             ErrorReason::ProofInvalid | ErrorReason::AlreadySpent => Self::Evidence,
             ErrorReason::NotRegistered | ErrorReason::TokenInvalid => Self::Wallet,

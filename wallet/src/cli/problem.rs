@@ -107,6 +107,13 @@ const fn next(reason: ErrorReason) -> &'static str {
         ErrorReason::CapExceeded => {
             "`farthing info` shows the caps and what is left of them. Try a smaller amount, or wait until the cap is renewed."
         }
+        ErrorReason::LiabilitiesExceeded => {
+            "Nothing was redeemed, your money is still in the wallet. More would have come back than was ever issued: tell the \
+             issuer, this has to be looked into."
+        }
+        ErrorReason::CheckpointUnknown => {
+            "The server has not signed or the witnesses have not cosigned it yet. Wait a little and run the command again."
+        }
         ErrorReason::AccountUnknown => "Ask the issuer to open an account for your identity.",
         ErrorReason::IdentityUnknown => {
             "Check the spelling. The payee has to register a wallet under this identity before it can be paid."

@@ -9,12 +9,14 @@ use farthing_ecash::{
     transaction::Core,
 };
 use farthing_proto::v1::{
-    BucketFilter, DirectoryEntry, ErrorReason, GetAccountRequest, GetAccountResponse, GetDirectoryBucketRequest,
-    GetDirectoryBucketResponse, GetEntryRequest, GetEntryResponse, GetIssuerRequest, GetIssuerResponse,
-    GetLogSizeRequest, GetLogSizeResponse, GetRedeemerRequest, GetRedeemerResponse, LogEntry, RegisterRequest,
-    RegisterResponse, StreamEntriesRequest, StreamEntriesResponse, SubmitTransactionRequest, SubmitTransactionResponse,
-    WithdrawRequest, WithdrawResponse, issuer_service_server::IssuerService, ledger_service_server::LedgerService,
-    redeemer_service_server::RedeemerService, stream_entries_response::Item,
+    AddCosignaturesRequest, AddCosignaturesResponse, BucketFilter, DirectoryEntry, ErrorReason, GetAccountRequest,
+    GetAccountResponse, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
+    GetConsistencyProofResponse, GetDirectoryBucketRequest, GetDirectoryBucketResponse, GetEntryRequest,
+    GetEntryResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetIssuerRequest, GetIssuerResponse,
+    GetLogSizeRequest, GetLogSizeResponse, GetRedeemerRequest, GetRedeemerResponse, GetTileRequest, GetTileResponse,
+    LogEntry, RegisterRequest, RegisterResponse, StreamEntriesRequest, StreamEntriesResponse, SubmitTransactionRequest,
+    SubmitTransactionResponse, WithdrawRequest, WithdrawResponse, issuer_service_server::IssuerService,
+    ledger_service_server::LedgerService, redeemer_service_server::RedeemerService, stream_entries_response::Item,
 };
 use farthing_service::status::Refusal;
 use getrandom::{SysRng, rand_core::UnwrapErr};
@@ -70,6 +72,7 @@ impl IssuerService for Desk {
             current_key_id: books.key().public().id().as_bytes().to_vec(),
             logical_day: books.day,
             time_zone: "UTC".to_owned(),
+            ..Default::default()
         }))
     }
 
@@ -94,14 +97,21 @@ impl IssuerService for Desk {
     ) -> Result<Response<GetDirectoryBucketResponse>, Status> {
         let request = request.into_inner();
         let books = self.books.lock().unwrap();
-        let entry =
-            |(hash, key): (&[u8; 32], &Vec<u8>)| DirectoryEntry { hash: hash.to_vec(), encryption_key: key.clone() };
+        let entry = |(hash, key): (&[u8; 32], &Vec<u8>)| DirectoryEntry {
+            hash: hash.to_vec(),
+            encryption_key: key.clone(),
+            log_index: None,
+        };
         let wanted = |(hash, _): &(&[u8; 32], &Vec<u8>)| {
             let first = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
             first.checked_shr(32 - request.prefix_bits).unwrap_or(0) == request.prefix
         };
         let entries = books.directory.iter().filter(wanted).map(entry).collect();
-        Ok(Response::new(GetDirectoryBucketResponse { entries, directory_size: books.directory.len() as u64 }))
+        Ok(Response::new(GetDirectoryBucketResponse {
+            entries,
+            directory_size: books.directory.len() as u64,
+            log_interval_seconds: 0,
+        }))
     }
 
     async fn get_account(&self, _: Request<GetAccountRequest>) -> Result<Response<GetAccountResponse>, Status> {
@@ -128,7 +138,7 @@ impl RedeemerService for Desk {
             epoch: books.epoch,
             rules: vec![sign_rules(key, &policy, &mut UnwrapErr(SysRng)).to_bytes()],
             policy: policy.to_bytes(),
-            grace_seconds: 0,
+            ..Default::default()
         }))
     }
 
@@ -165,6 +175,38 @@ impl LedgerService for Issuance {
     async fn get_log_size(&self, _: Request<GetLogSizeRequest>) -> Result<Response<GetLogSizeResponse>, Status> {
         let size = self.0.books.lock().unwrap().issuance;
         Ok(Response::new(GetLogSizeResponse { origin: "issuance.example".to_owned(), size }))
+    }
+
+    async fn get_checkpoint(
+        &self,
+        _: Request<GetCheckpointRequest>,
+    ) -> Result<Response<GetCheckpointResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        _: Request<GetInclusionProofRequest>,
+    ) -> Result<Response<GetInclusionProofResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        _: Request<GetConsistencyProofRequest>,
+    ) -> Result<Response<GetConsistencyProofResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn get_tile(&self, _: Request<GetTileRequest>) -> Result<Response<GetTileResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn add_cosignatures(
+        &self,
+        _: Request<AddCosignaturesRequest>,
+    ) -> Result<Response<AddCosignaturesResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
     }
 }
 
@@ -203,5 +245,37 @@ impl LedgerService for Payments {
         let books = self.0.books.lock().unwrap();
         let size = books.payments.len() as u64;
         Ok(Response::new(GetLogSizeResponse { origin: books.origin.to_owned(), size }))
+    }
+
+    async fn get_checkpoint(
+        &self,
+        _: Request<GetCheckpointRequest>,
+    ) -> Result<Response<GetCheckpointResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn get_inclusion_proof(
+        &self,
+        _: Request<GetInclusionProofRequest>,
+    ) -> Result<Response<GetInclusionProofResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn get_consistency_proof(
+        &self,
+        _: Request<GetConsistencyProofRequest>,
+    ) -> Result<Response<GetConsistencyProofResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn get_tile(&self, _: Request<GetTileRequest>) -> Result<Response<GetTileResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    }
+
+    async fn add_cosignatures(
+        &self,
+        _: Request<AddCosignaturesRequest>,
+    ) -> Result<Response<AddCosignaturesResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
     }
 }
