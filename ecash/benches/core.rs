@@ -168,9 +168,9 @@ fn main() {
     let ct_note = &core.delivery().unwrap().ct_note;
     // C_note stands before ct-self, ct-note and the bucket.
     let commitment: [u8; 32] = bytes[bytes.len() - (4 + 1_507 + 73 + 32)..][..32].try_into().unwrap();
-    let plain = open_note(bob.keys.kem(), &town.key.id(), &commitment, ct_note).unwrap();
+    let plain = open_note(bob.keys.opening_key(), &town.key.id(), &commitment, ct_note).unwrap();
     table.line("seal a note", median(|| seal_note(&key, &town.key.id(), &commitment, &plain, &mut rng())));
-    let open = |dweller: &Dweller| open_note(dweller.keys.kem(), &town.key.id(), &commitment, ct_note).is_ok();
+    let open = |dweller: &Dweller| open_note(dweller.keys.opening_key(), &town.key.id(), &commitment, ct_note).is_ok();
     assert!(open(&bob) && !open(&alice));
     table.line("open a note", median(|| open(&bob)));
     table.line("try a note of somebody else", median(|| open(&alice)));

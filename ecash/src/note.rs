@@ -6,21 +6,19 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::{
     amount::Amount,
     calendar::Month,
-    credential::{
-        Attributes, Credential,
-        issue::{Addition, Answer},
-        kinds::Kind,
-    },
+    credential::{Attributes, Credential, issue::Answer, kinds::Kind},
     encoding::Reader,
     error::DecodeError,
     identity::Pid,
     keys::PublicKey,
     params::Generator,
-    seal::{self, Memo, OpenError},
+    seal::Memo,
     seed::WalletKeys,
-    statement::Commitment,
     transaction::Core,
 };
+
+mod sealed;
+pub use self::sealed::{OpenedNote, SealedNote};
 
 /// The attributes of a note.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -130,10 +128,7 @@ pub enum ReceiveError {
     Invalid,
 }
 
-/// Opens a logged Pay as its payee (`docs/WIRE.md` section 4): decrypts, recomputes `C_note`, then `B` with ε and δ, and
-/// verifies the DLEQ proof over all outputs.
-///
-/// `expiry` is the month of the statement's day plus the months of its policy; `key` is the output key.
+/// Opens a logged Pay as its payee: [`SealedNote::open`] and [`OpenedNote::check`].
 ///
 /// # Errors
 /// [`ReceiveError`].
@@ -145,26 +140,6 @@ pub fn receive(
     keys: &WalletKeys,
     payee: &Pid,
 ) -> Result<ReceivedNote, ReceiveError> {
-    let delivery = core.delivery().ok_or(ReceiveError::NotForThisWallet)?;
-    let commitment = core.commitment(Commitment::Note).ok_or(ReceiveError::NotForThisWallet)?;
-    let plain =
-        seal::open_note(keys.kem(), &core.header().key, commitment.as_bytes(), &delivery.ct_note).map_err(|error| {
-            match error {
-                OpenError::Tag => ReceiveError::NotForThisWallet,
-                OpenError::Plaintext(_) => ReceiveError::Invalid,
-            }
-        })?;
-    let checked = answer.check(core, Addition::Expiry(expiry), key).map_err(|_| ReceiveError::Invalid)?;
-    let serial = checked.final_serial(1, plain.serial).map_err(|_| ReceiveError::Invalid)?;
-    let note = Note {
-        value: plain.value.get(),
-        owner: payee.scalar(),
-        serial,
-        purpose: plain.purpose,
-        refund: plain.refund,
-        expiry: expiry.get(),
-        blind: plain.blind,
-    };
-    let note = checked.credential(1, note).map_err(|_| ReceiveError::Invalid)?;
-    Ok(ReceivedNote { note, memo: plain.memo.clone() })
+    let sealed = SealedNote::of(core).ok_or(ReceiveError::NotForThisWallet)?;
+    sealed.open(keys)?.check(core, answer, key, expiry, payee)
 }

@@ -5,12 +5,8 @@ use std::fmt;
 
 use curve25519_dalek::Scalar;
 use hpke::{
-    Deserializable, Kem, OpModeR, OpModeS, Serializable,
-    aead::{AeadTag, ChaCha20Poly1305},
-    inout::InOutBuf,
-    kdf::HkdfSha256,
-    kem::XWing,
-    single_shot_open_inout_detached, single_shot_seal_inout_detached_with_rng,
+    Deserializable, Kem, OpModeS, Serializable, aead::ChaCha20Poly1305, inout::InOutBuf, kdf::HkdfSha256, kem::XWing,
+    single_shot_seal_inout_detached_with_rng,
 };
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -23,9 +19,14 @@ use crate::{
     keys::{KeyId, VERSION},
 };
 
+#[cfg(test)]
+mod oracle;
 mod own;
+mod schedule;
+mod xwing;
 pub(crate) use self::own::open_own;
 pub use self::own::{CT_SELF_LENGTH, SelfPlaintext, open_self, seal_self};
+pub use self::xwing::OpeningKey;
 
 /// Bytes of an X-Wing public key.
 pub const ENCRYPTION_KEY_LENGTH: usize = 1216;
@@ -76,7 +77,8 @@ impl EncryptionKey {
     }
 
     pub(crate) fn from_private(private: &[u8; 32]) -> Self {
-        Self(Box::new(XWing::sk_to_pk(&private_key(private))))
+        let private = <XWing as Kem>::PrivateKey::from_bytes(private).expect("any 32 bytes are an X-Wing key");
+        Self(Box::new(XWing::sk_to_pk(&private)))
     }
 }
 
@@ -84,10 +86,6 @@ impl fmt::Debug for EncryptionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EncryptionKey(..)")
     }
-}
-
-fn private_key(bytes: &[u8; 32]) -> <XWing as Kem>::PrivateKey {
-    <XWing as Kem>::PrivateKey::from_bytes(bytes).expect("any 32 bytes are an X-Wing key")
 }
 
 /// A ciphertext that does not open.
@@ -252,26 +250,16 @@ pub fn seal_note(
 /// [`OpenError::Tag`] if the note is for another wallet, key id or commitment, which is the usual outcome for a payee
 /// who looks through the log; [`OpenError::Plaintext`] if it is malformed inside.
 pub fn open_note(
-    kem: &[u8; 32],
+    opening_key: &OpeningKey,
     key: &KeyId,
     C_note: &[u8; 32],
     sealed: &[u8; CT_NOTE_LENGTH],
 ) -> Result<NotePlaintext, OpenError> {
-    let (head, rest) = sealed.split_at(ENCAPSULATED_LENGTH);
-    let (body, tail) = rest.split_at(NOTE_PLAINTEXT_LENGTH);
-    let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(head).map_err(|_| OpenError::Tag)?;
-    let tag = AeadTag::from_bytes(tail).map_err(|_| OpenError::Tag)?;
+    let (encapsulated, rest) = sealed.split_first_chunk().ok_or(OpenError::Tag)?;
+    let (body, tag) = rest.split_last_chunk().ok_or(OpenError::Tag)?;
     let mut text = Zeroizing::new(body.to_vec());
-    single_shot_open_inout_detached::<ChaCha20Poly1305, HkdfSha256, XWing>(
-        &OpModeR::Base,
-        &private_key(kem),
-        &encapsulated,
-        &note_info(key),
-        InOutBuf::from(text.as_mut_slice()),
-        C_note,
-        &tag,
-    )
-    .map_err(|_| OpenError::Tag)?;
+    let shared = opening_key.decapsulate(encapsulated);
+    schedule::open(&shared, &note_info(key), C_note, &mut text, tag).map_err(|_| OpenError::Tag)?;
     Ok(NotePlaintext::from_bytes(&text)?)
 }
 

@@ -9,7 +9,10 @@ use rand_core::CryptoRng;
 use sha2::Sha512;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::{calendar::Day, seal::EncryptionKey};
+use crate::{
+    calendar::Day,
+    seal::{EncryptionKey, OpeningKey},
+};
 
 /// How many words a phrase has: 256 bits of entropy.
 const WORDS: usize = 24;
@@ -141,6 +144,9 @@ pub struct WalletKeys {
     extracted: [u8; 64],
     owner: Scalar,
     kem: [u8; 32],
+    /// `kem`, expanded. Cleanses itself.
+    #[zeroize(skip)]
+    opening: OpeningKey,
     self_key: [u8; 32],
 }
 
@@ -148,20 +154,24 @@ impl WalletKeys {
     /// Derives the keys for the issuer whose issuance log has this origin, such as `issuer.example/farthing`.
     #[must_use]
     pub fn new(seed: &Seed, origin: &str) -> Self {
-        let (mut extracted, _) = Hkdf::<Sha512>::extract(None, &seed.0);
-        let mut keys = Self { extracted: extracted.into(), owner: Scalar::ZERO, kem: [0; 32], self_key: [0; 32] };
-        extracted.as_mut_slice().zeroize();
+        let (mut prk, _) = Hkdf::<Sha512>::extract(None, &seed.0);
+        let extracted = prk.into();
+        prk.as_mut_slice().zeroize();
         let origin = origin.as_bytes();
-        keys.owner = Scalar::from_bytes_mod_order_wide(&keys.expand(&[b"wallet", origin]));
-        keys.kem = *keys.expand(&[b"kem", origin]);
-        keys.self_key = *keys.expand(&[b"self", origin]);
-        keys
+        let kem = *expand(&extracted, &[b"kem", origin]);
+        Self {
+            extracted,
+            owner: Scalar::from_bytes_mod_order_wide(&expand(&extracted, &[b"wallet", origin])),
+            kem,
+            opening: OpeningKey::new(&kem),
+            self_key: *expand(&extracted, &[b"self", origin]),
+        }
     }
 
-    /// The X-Wing private key, 32 bytes, for [`open_note`](crate::seal::open_note).
+    /// The X-Wing private key, for [`open_note`](crate::seal::open_note).
     #[must_use]
-    pub const fn kem(&self) -> &[u8; 32] {
-        &self.kem
+    pub const fn opening_key(&self) -> &OpeningKey {
+        &self.opening
     }
 
     /// The public key to it, which the directory shows.
@@ -182,7 +192,7 @@ impl WalletKeys {
         let mut random = Zeroizing::new([0; 32]);
         rng.fill_bytes(random.as_mut());
         let day = day.get().to_le_bytes();
-        let nonce = self.expand(&[b"nonce", random.as_ref(), input_serials.as_flattened(), &day]);
+        let nonce = expand(&self.extracted, &[b"nonce", random.as_ref(), input_serials.as_flattened(), &day]);
         Nonce(*nonce)
     }
 
@@ -193,19 +203,19 @@ impl WalletKeys {
 
     /// A secret of output `i` of the transaction with this nonce.
     pub(crate) fn output_secret(&self, nonce: &Nonce, i: u16, secret: OutputSecret) -> Scalar {
-        let wide = self.expand(&[b"out", &nonce.0, &i.to_le_bytes(), secret.name()]);
+        let wide = expand(&self.extracted, &[b"out", &nonce.0, &i.to_le_bytes(), secret.name()]);
         Scalar::from_bytes_mod_order_wide(&wide)
     }
+}
 
-    /// The first `N` ≤ 64 bytes of the HKDF-SHA-512 of the seed with this info.
-    fn expand<const N: usize>(&self, info: &[&[u8]]) -> Zeroizing<[u8; N]> {
-        let mut output = Zeroizing::new([0; N]);
-        Hkdf::<Sha512>::from_prk(&self.extracted)
-            .expect("64 bytes are the length of a key")
-            .expand_multi_info(info, output.as_mut())
-            .expect("64 bytes are one block");
-        output
-    }
+/// The first `N` ≤ 64 bytes of the HKDF-SHA-512 of the seed, of which this was extracted, with this info.
+fn expand<const N: usize>(extracted: &[u8; 64], info: &[&[u8]]) -> Zeroizing<[u8; N]> {
+    let mut output = Zeroizing::new([0; N]);
+    Hkdf::<Sha512>::from_prk(extracted)
+        .expect("64 bytes are the length of a key")
+        .expand_multi_info(info, output.as_mut())
+        .expect("64 bytes are one block");
+    output
 }
 
 #[cfg(test)]
@@ -273,7 +283,7 @@ mod tests {
         let bob = wallet(&vectors, "bob");
         let transactions = vectors["transactions"].as_array().unwrap();
         for note in transactions.iter().filter_map(|transaction| transaction.get("note")) {
-            assert_eq!(hex(bob.kem()), note["kem"]);
+            assert_eq!(hex(&bob.kem), note["kem"]);
         }
         for (transaction, name) in transactions.iter().zip(["alice", "bob"]) {
             assert_eq!(hex(&wallet(&vectors, name).encryption_key().to_bytes()), transaction["private"]["ek"]);
@@ -350,7 +360,7 @@ mod tests {
         let seed = Seed::from_bytes([7; 64]);
         let (one, two) = (WalletKeys::new(&seed, "one.example"), WalletKeys::new(&seed, "two.example"));
         assert_ne!(one.owner(), two.owner());
-        assert_ne!(one.kem(), two.kem());
+        assert_ne!(one.kem, two.kem);
         assert_ne!(one.self_key(), two.self_key());
         let nonce = Nonce::new([9; 24]);
         let secret = |keys: &WalletKeys| keys.output_secret(&nonce, 3, OutputSecret::Blind);

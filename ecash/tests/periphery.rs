@@ -13,8 +13,8 @@ use farthing_ecash::{
     keys::KeyId,
     policy::{PolicyBody, PolicyTerms, REFUND_ONLY, RuleLine, SignedRules, UNLIMITED, UNRESTRICTED},
     seal::{
-        CT_NOTE_LENGTH, EncryptionKey, Memo, NotePlaintext, OpenError, SelfPlaintext, open_note, open_self, seal_note,
-        seal_self,
+        CT_NOTE_LENGTH, EncryptionKey, Memo, NotePlaintext, OpenError, OpeningKey, SelfPlaintext, open_note, open_self,
+        seal_note, seal_self,
     },
     seed::{Nonce, Seed, WalletKeys},
     statement::Statement,
@@ -209,7 +209,8 @@ fn notes_are_opened_and_sealed_again_to_the_byte() {
     let notes = notes(&vectors);
     assert_eq!(notes.len(), 5);
     for Note { transaction, commitment, sealed } in notes {
-        let note = open_note(&array(&transaction["note"]["kem"]), &key, &commitment, &sealed).ok().unwrap();
+        let note =
+            open_note(&OpeningKey::new(&array(&transaction["note"]["kem"])), &key, &commitment, &sealed).ok().unwrap();
         let witness = |name: &str| unhex(&transaction["witness_values"][name]);
         let bytes = note.to_bytes();
         assert_eq!(witness("v"), [note.value().get().to_le_bytes().as_slice(), &[0; 24]].concat());
@@ -235,7 +236,7 @@ fn a_note_opens_for_its_payee_key_and_commitment_only() {
     let notes = notes(&vectors);
     let Note { commitment, sealed, .. } = &notes[0];
     let outcome = |wallet: &WalletKeys, key: &KeyId, commitment: &[u8; 32], sealed: &[u8; CT_NOTE_LENGTH]| {
-        open_note(wallet.kem(), key, commitment, sealed).err()
+        open_note(wallet.opening_key(), key, commitment, sealed).err()
     };
     assert_eq!(outcome(&bob, &key, commitment, sealed), None);
     assert_eq!(outcome(&alice, &key, commitment, sealed), Some(OpenError::Tag));
@@ -252,12 +253,15 @@ fn a_note_opens_for_its_payee_key_and_commitment_only() {
 fn a_note_to_nobody_has_the_same_form() {
     let (vectors, key) = (vectors(), key_id(&vectors()));
     let Note { transaction, commitment, sealed } = &notes(&vectors)[0];
-    let note = open_note(&array(&transaction["note"]["kem"]), &key, commitment, sealed).ok().unwrap();
+    let note = open_note(&OpeningKey::new(&array(&transaction["note"]["kem"])), &key, commitment, sealed).ok().unwrap();
     let nobody = EncryptionKey::throw_away(&mut Replay(vec![3; 32]));
     assert!(nobody != EncryptionKey::throw_away(&mut Replay(vec![4; 32])));
     let sealed = seal_note(&nobody, &key, commitment, &note, &mut Replay(vec![5; 64]));
     for name in ["alice", "bob"] {
-        assert_eq!(open_note(wallet(&vectors, name).kem(), &key, commitment, &sealed).err(), Some(OpenError::Tag));
+        assert_eq!(
+            open_note(wallet(&vectors, name).opening_key(), &key, commitment, &sealed).err(),
+            Some(OpenError::Tag)
+        );
     }
 }
 
@@ -265,7 +269,9 @@ fn a_note_to_nobody_has_the_same_form() {
 fn a_note_is_read_strictly() {
     let vectors = vectors();
     let Note { transaction, commitment, sealed } = &notes(&vectors)[0];
-    let note = open_note(&array(&transaction["note"]["kem"]), &key_id(&vectors), commitment, sealed).ok().unwrap();
+    let note = open_note(&OpeningKey::new(&array(&transaction["note"]["kem"])), &key_id(&vectors), commitment, sealed)
+        .ok()
+        .unwrap();
     let mut bytes = note.to_bytes().to_vec();
     let memo = "Grüße — 50 €";
     bytes[113..115].copy_from_slice(&(memo.len() as u16).to_le_bytes());

@@ -79,7 +79,7 @@ fn open(reference: &Reference, wallet: &str, field: &str) -> Option<Reason> {
     let keys = reference.wallet(wallet);
     let commitment = request[layout.field(field).at.clone()].try_into().unwrap();
     let core = transaction.core();
-    match open_note(keys.kem(), &core.header().key, &commitment, &core.delivery().unwrap().ct_note) {
+    match open_note(keys.opening_key(), &core.header().key, &commitment, &core.delivery().unwrap().ct_note) {
         Ok(_) => None,
         Err(OpenError::Tag) => Some(Reason::Tag),
         Err(OpenError::Plaintext(error)) => Some(Reason::Decode(error)),

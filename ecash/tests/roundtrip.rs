@@ -11,21 +11,21 @@ use farthing_ecash::{
     credential::{Credential, issue::Answer},
     error::ProveError,
     identity::Identity,
-    note::{self, Note, ReceiveError},
+    note::{self, Note, ReceiveError, SealedNote},
     pay,
     policy::{REFUND_ONLY, UNRESTRICTED},
     redeem, register,
     rule::Rule,
     seed::{Seed, WalletKeys},
     swap,
-    transaction::Transaction,
+    transaction::{COINS_MAX, Transaction},
     wallet_state::WalletState,
     withdraw,
 };
 use proptest::prelude::*;
 use town::{
-    CLASS, DAY_CAP, Dweller, FEE, MEALS, MINIMUM, MONTHS, Sequence, TODAY, Town, amount, is_accepted, line, payment,
-    terms, worth,
+    CLASS, DAY_CAP, Dweller, FEE, MEALS, MINIMUM, MONTHS, Paid, Sequence, TODAY, Town, amount, is_accepted, line,
+    payment, terms, worth,
 };
 
 #[test]
@@ -257,6 +257,43 @@ fn notes_are_claimed_by_their_identity_in_time() {
         Some(ProveError::Inputs),
         "the state is not valid any more"
     );
+}
+
+/// A note is found in the bytes of the log without a point being read, whatever the number of coins.
+#[test]
+fn a_note_is_found_in_the_bytes_of_a_payment() {
+    let mut town = Town::new("found");
+    let (alice, bob) = (town.register("alice@bank.example"), town.register("bob@bank.example"));
+    let other = town.withdraw(&alice, 1000);
+    let other = town.pay(&alice, [&other], &bob, 100);
+    for coins in [1, 2, COINS_MAX] {
+        let coins: Vec<_> = (0..coins).map(|n| town.withdraw(&alice, 1000 + u64::from(n))).collect();
+        let paid = town.pay(&alice, &coins, &bob, 700);
+        let core = paid.transaction.core_bytes();
+        let logged = [core, &paid.answer.to_bytes()].concat();
+        let sealed = SealedNote::find(&logged).unwrap();
+        assert_eq!(sealed.open(&alice.keys).err(), Some(ReceiveError::NotForThisWallet));
+        let opened = sealed.open(&bob.keys).ok().unwrap();
+        let (expiry, pid) = (town.expiry(), bob.identity.pid());
+        let check = |paid: &Paid| opened.check(paid.transaction.core(), &paid.answer, &town.key, expiry, &pid);
+        let received = check(&paid).ok().unwrap();
+        assert_eq!(received.note.attributes().value(), amount(700));
+        let expected = town.receive(&paid, &bob).note;
+        assert_eq!(received.note.to_secret_bytes(), expected.to_secret_bytes());
+        assert_eq!(check(&other).err(), Some(ReceiveError::Invalid), "another payment's answer");
+
+        // All but the bucket is needed; bytes that end before are no payment.
+        for length in 0..core.len() - 4 {
+            assert!(SealedNote::find(&core[..length]).is_none(), "{length} bytes");
+        }
+        for (at, wrong) in [(0, 2), (1, 4), (75, 17), (78, 0xff)] {
+            let mut changed = logged.clone();
+            changed[at] = wrong;
+            assert!(SealedNote::find(&changed).is_none(), "byte {at}");
+        }
+    }
+    let (withdrawn, _) = &town.log[2];
+    assert!(SealedNote::find(withdrawn.core_bytes()).is_none());
 }
 
 #[test]
