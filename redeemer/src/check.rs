@@ -1,6 +1,12 @@
 //! What is checked of a transaction before anything dear is done: step 3 of docs/PROTOCOL.md section 7. Nothing here reads
 //! or writes the store.
 
+mod lane;
+mod offenders;
+mod queue;
+#[cfg(test)]
+mod sample;
+mod settle;
 mod verifier;
 
 use farthing_ecash::{
@@ -12,6 +18,7 @@ use farthing_ecash::{
     statement::Statement,
     transaction::{Core, Transaction},
 };
+use farthing_service::listener::Network;
 pub use verifier::{Signed, Verifier, VerifierSettings};
 
 use crate::error::SubmitError;
@@ -23,6 +30,8 @@ pub struct Candidate {
     minimum: Amount,
     /// What is added to its outputs.
     addition: Addition,
+    /// Who sent it, when it came over a connection.
+    sender: Option<Network>,
 }
 
 impl Candidate {
@@ -49,13 +58,24 @@ impl Candidate {
             Statement::Pay => Addition::Expiry(core.month().plus(terms.months)),
             _ => Addition::None,
         };
-        Ok(Self { transaction, minimum: terms.minimum, addition })
+        Ok(Self { transaction, minimum: terms.minimum, addition, sender: None })
+    }
+
+    /// The same, sent by somebody in this network: whoever sends bad proofs is verified apart.
+    #[must_use]
+    pub fn sent_by(self, sender: Option<Network>) -> Self {
+        Self { sender, ..self }
     }
 
     /// The transaction.
     #[must_use]
     pub fn transaction(&self) -> &Transaction {
         &self.transaction
+    }
+
+    /// Its notes and coins: what admission counts.
+    fn weight(&self) -> usize {
+        self.transaction.core().weight()
     }
 }
 

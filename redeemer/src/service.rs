@@ -7,6 +7,7 @@ use farthing_proto::v1::{
     GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest, SubmitTransactionResponse,
     redeemer_service_server::RedeemerService,
 };
+use farthing_service::listener::Peer;
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -47,8 +48,9 @@ impl RedeemerService for Service {
         &self,
         request: Request<SubmitTransactionRequest>,
     ) -> Result<Response<SubmitTransactionResponse>, Status> {
+        let sender = request.extensions().get::<Peer>().map(Peer::network);
         let SubmitTransactionRequest { transaction, private_part } = request.into_inner();
-        let Accepted { answer, log_index } = self.acceptor.submit(transaction, &private_part).await?;
+        let Accepted { answer, log_index } = self.acceptor.submit(transaction, &private_part, sender).await?;
         Ok(Response::new(SubmitTransactionResponse { answer, log_index }))
     }
 }

@@ -3,14 +3,13 @@
 use std::{
     convert::Infallible,
     future::Future,
+    net::Ipv4Addr,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use farthing_proto::v1::ErrorReason;
-use tokio::sync::Semaphore;
 use tonic::{
     Status,
     body::Body,
@@ -19,22 +18,29 @@ use tonic::{
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
-use crate::status::{Refusal, complete};
+use crate::{
+    census::{Census, Network},
+    listener::Peer,
+    status::{Refusal, complete},
+};
 
 /// Limits on requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
     /// Requests worked on at once, over all connections. A further one is refused as OVERLOADED, with RetryInfo.
     pub at_once: usize,
+    /// Of these, requests from one IPv4 address or one IPv6 /64 network, over all its connections: nobody takes the places
+    /// of all others. A further one is refused in the same way.
+    pub per_network: usize,
     /// Time until a request is answered (the beginning of it, when it is a stream). Then it is dropped and answered
     /// TIMED_OUT; so what must not be dropped half-way runs in a task of its own.
     pub duration: Duration,
 }
 
 impl Default for RequestLimits {
-    /// 256 requests at once, ten seconds each.
+    /// 256 requests at once, 128 of them from one network, ten seconds each.
     fn default() -> Self {
-        Self { at_once: 256, duration: Duration::from_secs(10) }
+        Self { at_once: 256, per_network: 128, duration: Duration::from_secs(10) }
     }
 }
 
@@ -46,13 +52,13 @@ const DETAILS: &str = "grpc-status-details-bin";
 /// Puts [`Admission`] before all services of a server, which share its limits.
 #[derive(Clone)]
 pub(crate) struct AdmissionLayer {
-    places: Arc<Semaphore>,
+    census: Census,
     duration: Duration,
 }
 
 impl AdmissionLayer {
     pub(crate) fn new(limits: RequestLimits) -> Self {
-        Self { places: Arc::new(Semaphore::new(limits.at_once)), duration: limits.duration }
+        Self { census: Census::new(limits.at_once, limits.per_network), duration: limits.duration }
     }
 }
 
@@ -86,8 +92,10 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let path = request.uri().path();
-        let place = self.layer.places.clone().try_acquire_owned();
-        if place.is_err() && !path.starts_with(HEALTH) {
+        // Only what never came through a listener has no peer.
+        let address = request.extensions().get::<Peer>().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address.ip());
+        let place = self.layer.census.enter(Network::of(address));
+        if place.is_none() && !path.starts_with(HEALTH) {
             tracing::debug!("too many requests at once");
             let refusal = Refusal::new(ErrorReason::Overloaded, "too many requests at once");
             return Box::pin(async move { Ok(Status::from(refusal).into_http()) });

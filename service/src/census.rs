@@ -6,19 +6,34 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+/// What counts as one address: an IPv4 address, or an IPv6 /64, since a subscriber usually has a whole one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// The network of an address. An IPv4 address written as IPv6 is the same address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(IpAddr::V4(address)),
+            IpAddr::V6(address) => Self(IpAddr::V6((address.to_bits() >> 64 << 64).into())),
+        }
+    }
+}
+
 /// Who is there: the number of open places by network, and how many there may be.
 #[derive(Debug, Clone)]
 pub(crate) struct Census {
     total: usize,
     per_network: usize,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Arc<Mutex<HashMap<Network, usize>>>,
 }
 
 /// An entry in the census, which leaves when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     census: Census,
-    network: IpAddr,
+    network: Network,
 }
 
 impl Census {
@@ -27,9 +42,8 @@ impl Census {
         Self { total, per_network, counts: Arc::default() }
     }
 
-    /// A place for somebody from this address, if there is one.
-    pub(crate) fn enter(&self, address: IpAddr) -> Option<Place> {
-        let network = network(address);
+    /// A place for somebody from this network, if there is one.
+    pub(crate) fn enter(&self, network: Network) -> Option<Place> {
         let mut counts = self.lock();
         let total: usize = counts.values().sum();
         let here = counts.get(&network).copied().unwrap_or(0);
@@ -41,7 +55,7 @@ impl Census {
         Some(Place { census: self.clone(), network })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,14 +72,6 @@ impl Drop for Place {
     }
 }
 
-/// What counts as one address: a subscriber usually has a whole IPv6 /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -75,7 +81,7 @@ mod tests {
     #[test]
     fn the_census_counts_networks_and_forgets_who_left() {
         let census = Census::new(3, 2);
-        let enter = |address: &str| census.enter(address.parse().unwrap());
+        let enter = |address: &str| census.enter(Network::of(address.parse().unwrap()));
         let first = enter("192.0.2.1").unwrap();
         // The same address written as IPv6 is the same address.
         let second = enter("::ffff:192.0.2.1").unwrap();

@@ -25,7 +25,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::{census::Census, listener::Peer, status::Refusal};
+use crate::{
+    census::{Census, Network},
+    listener::Peer,
+    status::Refusal,
+};
 
 /// Limits on streams of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +125,7 @@ impl LedgerService for Ledger {
             Some(bucket) => Some(Filter::new(bucket, self.bucket_bits.clone())?),
             None => None,
         };
-        let place = self.streams.enter(caller);
+        let place = self.streams.enter(Network::of(caller));
         let place = place.ok_or_else(|| Refusal::new(ErrorReason::Overloaded, "too many streams are open"))?;
         if from_index > self.store.log_size(self.log).await.map_err(Refusal::from)? {
             return Err(self.entry_unknown().await?.into());

@@ -28,6 +28,7 @@ use crate::{
 
 mod connection;
 
+pub use crate::census::Network;
 pub use connection::{Connection, Peer};
 
 /// Limits on connections.
@@ -133,7 +134,7 @@ impl Listener {
                 },
                 Some(_) = handshakes.join_next() => continue,
             };
-            let Some(place) = census.enter(address.ip()) else {
+            let Some(place) = census.enter(Network::of(address.ip())) else {
                 tracing::debug!(%address, "too many connections");
                 continue;
             };

@@ -124,7 +124,7 @@ async fn serve(
     let api = WalletApi::new(wallet.clone(), shutdown.clone());
     let service = WalletServiceServer::new(api).max_decoding_message_size(REQUEST_BYTES_MAX);
     let server = Server::new(ServerSettings {
-        requests: RequestLimits { at_once: REQUESTS_MAX, duration: REQUEST_DURATION_MAX },
+        requests: RequestLimits { at_once: REQUESTS_MAX, per_network: REQUESTS_MAX, duration: REQUEST_DURATION_MAX },
         ..ServerSettings::default()
     })
     .with_service(tonic::service::interceptor::InterceptedService::new(service, token.guard()));

@@ -2,27 +2,22 @@
 //!
 //! A thread takes what waits, up to a limit, so batches form by themselves under load and nobody waits for one to fill. What
 //! may wait is limited too, and counted in notes and coins, since a claim of 64 notes costs as much as many payments. A batch
-//! that fails is halved until the bad proofs are alone: a bad proof never costs a good one its place.
+//! that fails is taken apart until the bad proofs are alone: a bad proof never costs a good one its place. What bad proofs
+//! cost others is bounded twice: who sends them is verified apart ([`super::queue`]), and where most fail each is verified
+//! alone ([`super::lane`]).
 
 use std::{
-    collections::VecDeque,
     io,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
-use farthing_ecash::{
-    credential::issue::{Addition, Answer},
-    keys::KeyRing,
-    transaction::NOTES_MAX,
-    verify::{BatchVerifier, Verified},
-};
-use getrandom::{SysRng, rand_core::UnwrapErr};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use farthing_ecash::{credential::issue::Answer, keys::KeyRing, verify::Verified};
+use tokio::sync::oneshot;
 
-use super::Candidate;
+use super::{Candidate, queue::Queue, settle::settle};
 use crate::error::SubmitError;
 
 /// How much is verified at once.
@@ -31,7 +26,7 @@ pub struct VerifierSettings {
     /// Threads.
     pub threads: NonZeroUsize,
     /// Notes and coins that wait or are being verified; what would be more is refused. Never below the 64 of the largest
-    /// claim.
+    /// claim. Senders of bad proofs get half of it.
     pub waiting_max: u32,
     /// Notes and coins in one batch, unless a single transaction has more. Beyond some hundreds a batch gains nothing.
     pub batch_max: usize,
@@ -56,26 +51,7 @@ pub struct Signed {
 /// The threads that verify.
 pub struct Verifier {
     queue: Arc<Queue>,
-    places: Arc<Semaphore>,
     threads: Vec<JoinHandle<()>>,
-}
-
-struct Queue {
-    waiting: Mutex<Waiting>,
-    arrived: Condvar,
-    batch_max: usize,
-}
-
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
-    closed: bool,
-}
-
-struct Job {
-    candidate: Candidate,
-    verdict: oneshot::Sender<Result<Signed, SubmitError>>,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Verifier {
@@ -84,14 +60,8 @@ impl Verifier {
     /// # Errors
     /// When the system gives no threads.
     pub fn start(keys: &Arc<KeyRing>, settings: VerifierSettings) -> io::Result<Self> {
-        let waiting_max = settings.waiting_max.max(NOTES_MAX);
-        let places = Arc::new(Semaphore::new(usize::try_from(waiting_max).unwrap_or(Semaphore::MAX_PERMITS)));
-        let queue = Arc::new(Queue {
-            waiting: Mutex::default(),
-            arrived: Condvar::new(),
-            batch_max: settings.batch_max.max(1),
-        });
-        let mut verifier = Self { queue, places, threads: Vec::new() };
+        let queue = Arc::new(Queue::new(settings.waiting_max, settings.batch_max));
+        let mut verifier = Self { queue, threads: Vec::new() };
         for number in 0..settings.threads.get() {
             let (queue, keys) = (verifier.queue.clone(), keys.clone());
             let name = format!("verifier-{number}");
@@ -105,11 +75,8 @@ impl Verifier {
     /// # Errors
     /// [`SubmitError::ProofInvalid`]; [`SubmitError::Overloaded`] when too much waits.
     pub async fn verify(&self, candidate: Candidate) -> Result<Signed, SubmitError> {
-        let weight = u32::try_from(candidate.transaction.core().weight()).map_err(|_| SubmitError::Overloaded)?;
-        let place = self.places.clone().try_acquire_many_owned(weight).map_err(|_| SubmitError::Overloaded)?;
         let (verdict, receiver) = oneshot::channel();
-        self.queue.lock().jobs.push_back(Job { candidate, verdict, _place: place });
-        self.queue.arrived.notify_one();
+        self.queue.push(candidate, verdict)?;
         receiver.await.unwrap_or(Err(SubmitError::Internal("a verifier thread has failed")))
     }
 }
@@ -117,8 +84,7 @@ impl Verifier {
 impl Drop for Verifier {
     /// Lets the threads finish what waits, and end.
     fn drop(&mut self) {
-        self.queue.lock().closed = true;
-        self.queue.arrived.notify_all();
+        self.queue.close();
         for thread in self.threads.drain(..) {
             // It has logged why it failed.
             let _ = thread.join();
@@ -126,90 +92,13 @@ impl Drop for Verifier {
     }
 }
 
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for work and takes a batch, perhaps an empty one; `None` when there will be no more.
-    fn take(&self) -> Option<Vec<Job>> {
-        let waiting = self.lock();
-        let mut waiting = self
-            .arrived
-            .wait_while(waiting, |waiting| waiting.jobs.is_empty() && !waiting.closed)
-            .unwrap_or_else(PoisonError::into_inner);
-        if waiting.jobs.is_empty() {
-            return None;
-        }
-        let mut weight = 0;
-        let mut batch = Vec::new();
-        while let Some(job) = waiting.jobs.pop_front() {
-            // Its request was given up: verifying it helps nobody.
-            if job.verdict.is_closed() {
-                continue;
-            }
-            weight += job.candidate.transaction.core().weight();
-            batch.push(job);
-            if weight >= self.batch_max {
-                break;
-            }
-        }
-        Some(batch)
-    }
-}
-
 fn work(queue: &Queue, keys: &KeyRing) {
-    while let Some(batch) = queue.take() {
+    while let Some(turn) = queue.take() {
+        let lane = turn.lane;
         // Whoever waits for a verdict of a batch that panicked learns that there is none.
-        if catch_unwind(AssertUnwindSafe(|| settle(keys, batch))).is_err() {
-            tracing::error!("a batch of proofs was given up: a fault of the redeemer");
+        match catch_unwind(AssertUnwindSafe(|| settle(keys, turn))) {
+            Ok(findings) => queue.learn(lane, &findings),
+            Err(_) => tracing::error!("a batch of proofs was given up: a fault of the redeemer"),
         }
-    }
-}
-
-/// Verifies jobs together and gives each its verdict.
-fn settle(keys: &KeyRing, jobs: Vec<Job>) {
-    let mut verifier = BatchVerifier::new(keys);
-    let mut verdicts = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let Candidate { transaction, minimum, addition } = job.candidate;
-        verifier.queue(transaction, minimum);
-        verdicts.push((addition, job.verdict, job._place));
-    }
-    match verifier.verify(&mut UnwrapErr(SysRng)) {
-        Ok(all) => {
-            for (verified, (addition, verdict, place)) in all.into_iter().zip(verdicts) {
-                // Nobody reads the verdict when the request was dropped meanwhile; then nothing happens.
-                let _ = verdict.send(sign(keys, verified, addition));
-                drop(place);
-            }
-        }
-        Err(rejected) => {
-            let mut jobs: Vec<_> = rejected
-                .into_iter()
-                .zip(verdicts)
-                .map(|((transaction, minimum), (addition, verdict, _place))| Job {
-                    candidate: Candidate { transaction, minimum, addition },
-                    verdict,
-                    _place,
-                })
-                .collect();
-            if jobs.len() > 1 {
-                let others = jobs.split_off(jobs.len() / 2);
-                settle(keys, jobs);
-                settle(keys, others);
-            } else if let Some(job) = jobs.pop() {
-                let _ = job.verdict.send(Err(SubmitError::ProofInvalid));
-            }
-        }
-    }
-}
-
-fn sign(keys: &KeyRing, verified: Verified, addition: Addition) -> Result<Signed, SubmitError> {
-    let key = keys.get(&verified.core().header().key);
-    let key = key.ok_or(SubmitError::Internal("the key of the outputs has gone"))?;
-    match Answer::sign(key, &verified, addition, &mut UnwrapErr(SysRng)) {
-        Ok(answer) => Ok(Signed { verified, answer }),
-        Err(_) => Err(SubmitError::Internal("a verified transaction cannot be signed")),
     }
 }

@@ -40,7 +40,7 @@ async fn two_spends_of_one_coin_exactly_one_wins() {
                 let swaps = [(); 2].map(|()| alice.swap(&facts, std::slice::from_ref(&coin), None));
                 let [first, second] = [&swaps[0], &swaps[1]].map(|swap| {
                     let (acceptor, bytes) = (acceptor.clone(), swap.as_bytes().to_vec());
-                    tokio::spawn(async move { acceptor.submit(bytes, &[]).await })
+                    tokio::spawn(async move { acceptor.submit(bytes, &[], None).await })
                 });
                 let (won, lost, winner) = match (first.await.unwrap(), second.await.unwrap()) {
                     (Ok(won), Err(lost)) => (won, lost, &swaps[0]),
@@ -151,7 +151,7 @@ async fn the_same_bytes_at_once_are_one_transaction() {
         let swap = alice.swap(&facts, &[world.mint().coin(&alice.keys, 1_000)], None);
         let [first, second] = [(); 2].map(|()| {
             let (acceptor, bytes) = (running.handles.acceptor.clone(), swap.as_bytes().to_vec());
-            tokio::spawn(async move { acceptor.submit(bytes, &[]).await })
+            tokio::spawn(async move { acceptor.submit(bytes, &[], None).await })
         });
         assert_eq!(first.await.unwrap().unwrap(), second.await.unwrap().unwrap());
         // Also when the first is written just before the second looks its serials up.

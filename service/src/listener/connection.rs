@@ -19,7 +19,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use crate::census::Place;
+use crate::census::{Network, Place};
 
 /// The HTTP/2 client preface with the head of the frame that must follow it. A client that has sent this much talks HTTP/2,
 /// and keep-alive pings watch over it from then on.
@@ -43,6 +43,14 @@ pub struct Peer {
     pub certified: bool,
     /// The key exchange that was agreed on.
     pub key_exchange: Option<NamedGroup>,
+}
+
+impl Peer {
+    /// The network it is in: what stands for one party when work is shared out.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        Network::of(self.address.ip())
+    }
 }
 
 /// What is left of the first frame.

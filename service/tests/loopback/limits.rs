@@ -122,8 +122,27 @@ async fn a_request_too_many_is_refused_and_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn one_network_has_only_so_many_requests_at_once() {
+    let requests = RequestLimits { per_network: 1, ..RequestLimits::default() };
+    let settings = ServerSettings { requests, ..ServerSettings::default() };
+    let server = Running::start(Wanted { settings, ..Wanted::default() }).await;
+    let waiting = tokio::spawn({
+        let client = server.client();
+        async move { submit(&client, WAIT).await }
+    });
+    timeout(PATIENCE, server.gate.arrived.notified()).await.unwrap();
+
+    // Another connection, the same address.
+    let refused = submit(&server.client(), ECHO).await.unwrap_err();
+    assert_eq!(refused.reason, ErrorReason::Overloaded);
+    server.gate.release.notify_one();
+    assert_eq!(waiting.await.unwrap().unwrap(), [WAIT, 7]);
+    assert_eq!(submit(&server.client(), ECHO).await.unwrap(), [ECHO, 7]);
+}
+
+#[tokio::test]
 async fn a_request_that_takes_too_long_is_answered_and_gives_its_place_back() {
-    let requests = RequestLimits { at_once: 1, duration: BRIEF };
+    let requests = RequestLimits { at_once: 1, duration: BRIEF, ..RequestLimits::default() };
     let settings = ServerSettings { requests, ..ServerSettings::default() };
     let server = Running::start(Wanted { settings, ..Wanted::default() }).await;
     let failure = submit(&server.client(), WAIT).await.unwrap_err();
