@@ -19,7 +19,6 @@ use farthing_proto::v1::{
     stream_entries_response::Item,
 };
 use farthing_store::{LogName, LogRecord, Store};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -286,9 +285,9 @@ impl Reading {
 
 /// An entry with the hash of its proof, and the proof.
 fn log_entry(record: LogRecord) -> (LogEntry, Vec<u8>) {
-    let LogRecord { index, entry, proof, .. } = record;
+    let LogRecord { index, entry, proof, proof_hash } = record;
     let kind = entry.first().and_then(|code| EntryKind::from_code(*code).ok());
-    let proof_hash = if kind.is_some_and(EntryKind::has_proof) { Sha256::digest(&proof).to_vec() } else { Vec::new() };
+    let proof_hash = if kind.is_some_and(EntryKind::has_proof) { proof_hash.to_vec() } else { Vec::new() };
     (LogEntry { index, entry, proof_hash }, proof)
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 use crate::StoreError;
 
 /// A named key space. The name is 1 to [`NAME_BYTES_MAX`] bytes and part of the stored format: never rename one.
@@ -29,7 +31,7 @@ pub const BATCH_STEPS_MAX: usize = 4096;
 pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Tags and lengths that one step adds to a journal record, in bytes, rounded up.
-const STEP_BYTES: usize = 32;
+const STEP_BYTES: usize = 64;
 
 /// A list of expectations, puts, deletes and appends that is applied whole or not at all.
 ///
@@ -54,7 +56,7 @@ pub(crate) struct Expectation {
 pub(crate) enum Operation {
     Put { space: Space, key: Vec<u8>, value: Vec<u8> },
     Delete { space: Space, key: Vec<u8> },
-    Append { log: LogName, entry: Vec<u8>, proof: Vec<u8>, index_at: Option<(Space, Vec<u8>)> },
+    Append { log: LogName, entry: Vec<u8>, proof: Vec<u8>, proof_hash: [u8; 32], index_at: Option<(Space, Vec<u8>)> },
 }
 
 impl Batch {
@@ -96,7 +98,10 @@ impl Batch {
         proof: impl Into<Vec<u8>>,
         index_at: Option<(Space, Vec<u8>)>,
     ) -> Self {
-        self.operations.push(Operation::Append { log, entry: entry.into(), proof: proof.into(), index_at });
+        let (entry, proof) = (entry.into(), proof.into());
+        // Here and not in the writer: callers hash at the same time, the writer is one.
+        let proof_hash = Sha256::digest(&proof).into();
+        self.operations.push(Operation::Append { log, entry, proof, proof_hash, index_at });
         self
     }
 
@@ -111,7 +116,7 @@ impl Batch {
         let operated = self.operations.iter().map(|operation| match operation {
             Operation::Put { space, key, value } => space.0.len() + key.len() + value.len(),
             Operation::Delete { space, key } => space.0.len() + key.len(),
-            Operation::Append { log, entry, proof, index_at } => {
+            Operation::Append { log, entry, proof, index_at, .. } => {
                 let index_at = index_at.as_ref().map_or(0, |(space, key)| space.0.len() + key.len() + 8);
                 log.0.len() + entry.len() + proof.len() + index_at
             }
@@ -136,7 +141,7 @@ impl Batch {
                     limit("bytes of a value", value.len(), VALUE_BYTES_MAX)?;
                 }
                 Operation::Delete { space, key } => check_key(*space, key)?,
-                Operation::Append { log, entry, proof, index_at } => {
+                Operation::Append { log, entry, proof, index_at, .. } => {
                     check_name(log.0)?;
                     limit("bytes of a log entry", entry.len(), VALUE_BYTES_MAX)?;
                     limit("bytes of a proof part", proof.len(), VALUE_BYTES_MAX)?;
@@ -226,8 +231,25 @@ pub struct LogRecord {
     pub index: u64,
     /// The entry's bytes.
     pub entry: Vec<u8>,
-    /// The proof part's bytes; empty for entries that have none.
+    /// The proof part's bytes; empty for entries that have none, for those whose proof part was pruned, and where it was
+    /// not asked for.
     pub proof: Vec<u8>,
+    /// SHA-256 of the proof part as it was committed, of no bytes if it had none. It stays when the proof part is pruned.
+    pub proof_hash: [u8; 32],
+}
+
+impl LogRecord {
+    /// A record whose proof part is there.
+    pub fn new(index: u64, entry: impl Into<Vec<u8>>, proof: impl Into<Vec<u8>>) -> Self {
+        let (entry, proof) = (entry.into(), proof.into());
+        Self { index, proof_hash: Sha256::digest(&proof).into(), entry, proof }
+    }
+
+    /// The same record without the bytes of its proof part: what is left when it is pruned.
+    #[must_use]
+    pub fn without_proof(self) -> Self {
+        Self { proof: Vec::new(), ..self }
+    }
 }
 
 /// Index and lengths only: entries hold serials and must not reach a log.

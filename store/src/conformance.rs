@@ -8,6 +8,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
+use sha2::{Digest, Sha256};
+
 use crate::{
     BATCH_BYTES_MAX, BATCH_STEPS_MAX, Batch, KEY_BYTES_MAX, LogName, LogRecord, NAME_BYTES_MAX, Outcome, Space, Store,
     StoreError, VALUE_BYTES_MAX,
@@ -30,6 +32,7 @@ pub async fn check(new_store: impl AsyncFn() -> Store) {
     expectations_see_the_state_before(new_store().await).await;
     operations_happen_in_order(new_store().await).await;
     logs_have_no_gaps(new_store().await).await;
+    pruning_takes_proof_parts_only(new_store().await).await;
     scans_ascend_and_stay_inside(new_store().await).await;
     limits_are_kept(new_store().await).await;
     watches_follow(new_store().await).await;
@@ -122,13 +125,54 @@ async fn logs_have_no_gaps(store: Store) {
     assert_eq!(store.get(COINS, b"at too").await.unwrap(), Some(1u64.to_le_bytes().to_vec()));
     assert_eq!(store.log_size(PAYMENTS).await.unwrap(), 3);
     assert_eq!(store.log_size(NOTICES).await.unwrap(), 1);
-    let record = |index, entry: &[u8], proof: &[u8]| LogRecord { index, entry: entry.to_vec(), proof: proof.to_vec() };
-    let all = [record(0, b"zero", b"proof"), record(1, b"", b""), record(2, b"two", b"")];
+    let all = [LogRecord::new(0, b"zero", b"proof"), LogRecord::new(1, b"", b""), LogRecord::new(2, b"two", b"")];
     assert_eq!(store.log_read(PAYMENTS, 0, 10).await.unwrap(), all);
     assert_eq!(store.log_read(PAYMENTS, 1, 1).await.unwrap(), all[1..2]);
     assert_eq!(store.log_read(PAYMENTS, 3, 10).await.unwrap(), []);
     assert_eq!(store.log_read(PAYMENTS, u64::MAX, 10).await.unwrap(), []);
     assert_eq!(store.log_read(PAYMENTS, 0, 0).await.unwrap(), []);
+    let entries = all.map(LogRecord::without_proof);
+    assert_eq!(store.log_read_entries(PAYMENTS, 0, 10).await.unwrap(), entries);
+    assert_eq!(store.log_read_entries(PAYMENTS, 1, 1).await.unwrap(), entries[1..2]);
+    let hash: [u8; 32] = Sha256::digest(b"proof").into();
+    assert_eq!(entries[0].proof_hash, hash);
+}
+
+/// How much is pruned is the engine's affair, and what is left is the same for all: everything but these proof parts.
+async fn pruning_takes_proof_parts_only(store: Store) {
+    const ENTRIES: u64 = 60;
+    let proof = |index: u64| if index % 7 == 3 { Vec::new() } else { index.to_le_bytes().repeat(30) };
+    for index in 0..ENTRIES {
+        let batch = insert(&index.to_le_bytes(), b"1")
+            .append(PAYMENTS, index.to_le_bytes(), proof(index), None)
+            .append(NOTICES, index.to_le_bytes(), proof(index), None);
+        assert_eq!(store.commit(batch).await.unwrap(), applied(&[index, index]));
+    }
+    let all: Vec<_> = (0..ENTRIES).map(|index| LogRecord::new(index, index.to_le_bytes(), proof(index))).collect();
+    assert_eq!(store.prune_proofs(LogName("none"), 10).await.unwrap().pruned_below, 0);
+    assert_eq!(store.prune_proofs(PAYMENTS, 0).await.unwrap().pruned_below, 0);
+    assert_eq!(store.log_read(PAYMENTS, 0, 100).await.unwrap(), all);
+    let (mut pruned_below, mut proofs) = (0, 0);
+    // Beyond the end of the log there is nothing to prune, and asking again changes nothing.
+    for below in [ENTRIES / 2, ENTRIES / 4, ENTRIES / 2, u64::MAX, u64::MAX] {
+        let report = store.prune_proofs(PAYMENTS, below).await.unwrap();
+        assert!(report.pruned_below <= below.min(ENTRIES), "{report:?}");
+        pruned_below = pruned_below.max(report.pruned_below);
+        proofs += report.proofs;
+        let pruned =
+            all.iter().cloned().map(|record| if record.index < pruned_below { record.without_proof() } else { record });
+        assert_eq!(store.log_read(PAYMENTS, 0, 100).await.unwrap(), pruned.collect::<Vec<_>>(), "{report:?}");
+        assert_eq!(store.log_read(NOTICES, 0, 100).await.unwrap(), all, "another log is left alone");
+    }
+    assert_eq!(proofs, (0..pruned_below).filter(|index| !proof(*index).is_empty()).count() as u64);
+    let entries: Vec<_> = all.iter().cloned().map(LogRecord::without_proof).collect();
+    assert_eq!(store.log_read_entries(PAYMENTS, 0, 100).await.unwrap(), entries);
+    // Everything else is there, and the log goes on.
+    assert_eq!(store.scan(COINS, b"", 100).await.unwrap().len() as u64, ENTRIES);
+    let batch = Batch::new().append(PAYMENTS, b"next", b"its proof", None);
+    assert_eq!(store.commit(batch).await.unwrap(), applied(&[ENTRIES]));
+    let next = LogRecord::new(ENTRIES, b"next", b"its proof");
+    assert_eq!(store.log_read(PAYMENTS, ENTRIES, 1).await.unwrap(), [next]);
 }
 
 async fn scans_ascend_and_stay_inside(store: Store) {
@@ -185,7 +229,7 @@ async fn limits_are_kept(store: Store) {
     );
     assert_eq!(store.commit(largest).await.unwrap(), applied(&[0]));
     assert_eq!(store.get(COINS, &key).await.unwrap(), Some(value.clone()));
-    let record = LogRecord { index: 0, entry: value.clone(), proof: value };
+    let record = LogRecord::new(0, value.clone(), value);
     assert_eq!(store.log_read(PAYMENTS, 0, 1).await.unwrap(), [record]);
     let many = (0..BATCH_STEPS_MAX).fold(Batch::new(), |batch, i| batch.put(COINS, i.to_be_bytes(), b"v"));
     assert_eq!(store.commit(many).await.unwrap(), applied(&[]));
@@ -268,9 +312,7 @@ async fn no_update_is_lost(store: Store) {
     }
     assert_eq!(store.get(COINS, b"n").await.unwrap(), Some((TASKS * STEPS).to_le_bytes().to_vec()));
     let log = store.log_read(PAYMENTS, 0, 1000).await.unwrap();
-    let expected: Vec<_> = (0..TASKS * STEPS)
-        .map(|index| LogRecord { index, entry: index.to_le_bytes().to_vec(), proof: Vec::new() })
-        .collect();
+    let expected: Vec<_> = (0..TASKS * STEPS).map(|index| LogRecord::new(index, index.to_le_bytes(), b"")).collect();
     assert_eq!(log, expected);
 }
 
@@ -281,5 +323,7 @@ async fn a_closed_store_answers_closed(store: Store) {
     assert!(matches!(other.commit(insert(b"b", b"1")).await, Err(StoreError::Closed)));
     assert!(matches!(other.get(COINS, b"a").await, Err(StoreError::Closed)));
     assert!(matches!(other.log_size(PAYMENTS).await, Err(StoreError::Closed)));
+    assert!(matches!(other.log_read_entries(PAYMENTS, 0, 1).await, Err(StoreError::Closed)));
+    assert!(matches!(other.prune_proofs(PAYMENTS, 1).await, Err(StoreError::Closed)));
     other.close().await;
 }

@@ -12,6 +12,11 @@
 //! or of a synchronisation ends the store: Linux reports such an error once and then marks the pages clean, so a second
 //! attempt proves nothing. The one exception is a full disk, if the journal could be cut back and synchronised.
 //!
+//! # Log entries
+//! Entries and their proof parts stand in the journal only; the index says where. The proof parts of old entries can be
+//! taken away for good ([`Store::prune_proofs`](crate::Store::prune_proofs)): a record's hash covers the SHA-256 of each
+//! proof part instead of its bytes, so a sealed segment is copied without them and the chain still holds.
+//!
 //! # The start
 //! The lock is taken; the chain is verified from the segment of the record that the index has seen last; a torn tail is
 //! cut and reported; records which the index has not seen are applied. A record that is followed by anything valid was
@@ -22,6 +27,7 @@
 //! them) or within the same boot of the machine (whose page cache still has all that was written). After a power failure
 //! the index is rebuilt.
 
+mod archive;
 mod chain;
 mod directory;
 mod effects;
@@ -29,6 +35,9 @@ mod index;
 mod index_note;
 mod journal;
 mod lock;
+mod place;
+mod proofs;
+mod prune;
 mod records;
 mod recover;
 mod segment;
@@ -36,22 +45,26 @@ mod verify;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use chain::TornTail;
+pub use prune::PruneReport;
 pub use recover::{IndexRecovery, RecoveryReport, rebuild};
 pub use verify::{IndexCheck, VerifyReport, verify};
 
 use crate::engine::{Answer, Engine, Pairs, Statistics};
 use crate::failpoints::FailPoints;
 use crate::{Batch, LogName, LogRecord, Outcome, Space, StoreError};
+use archive::Archive;
 use index::Index;
 use index_note::IndexNote;
+use place::Place;
+use prune::Pruning;
 use writer::{Request, Writer};
 
 /// How the embedded engine is set up.
@@ -95,6 +108,13 @@ struct Shared {
     /// `None` once the store is closed or has failed.
     index: RwLock<Option<Index>>,
     note: IndexNote,
+    archive: Archive,
+    journal_dir: PathBuf,
+    failpoints: FailPoints,
+    /// Set when the store is being closed.
+    closing: AtomicBool,
+    /// Held while a pruning runs; the lock of the directory is not released before.
+    pruning: Mutex<()>,
     failure: OnceLock<String>,
     logs: Mutex<HashMap<&'static str, watch::Sender<u64>>>,
     applied: AtomicU64,
@@ -126,7 +146,39 @@ impl Shared {
         }
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let index = index.as_ref().ok_or(StoreError::Closed)?;
-        read(index).inspect_err(|error| self.fail_index(&error.to_string()))
+        read(index).inspect_err(|error| {
+            // A damaged old record is bad for whoever reads it. Only what decides about commits ends the store.
+            if matches!(error, StoreError::Index { .. }) {
+                self.fail_index(&error.to_string());
+            }
+        })
+    }
+
+    fn log_read(&self, log: &str, from: u64, limit: usize, with_proofs: bool) -> Result<Vec<LogRecord>, StoreError> {
+        let places = self.read(|index| index.places(log, from, limit))?;
+        let record = |(index, place): (u64, Place)| {
+            let (entry, proof_hash) = self.archive.entry(&place)?;
+            let proof = if with_proofs { self.archive.proof(log, index, &place, &proof_hash)? } else { Vec::new() };
+            Ok(LogRecord { index, entry, proof, proof_hash })
+        };
+        places.into_iter().map(record).collect()
+    }
+
+    fn prune(&self, log: &str, below: u64) -> Result<PruneReport, StoreError> {
+        let _alone = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closing.load(Ordering::Relaxed) {
+            return Err(self.failed().unwrap_or(StoreError::Closed));
+        }
+        // A handle of its own: a reader of the index would keep the writer from closing it for as long as this takes.
+        let index = self.read(|index| Ok(index.clone()))?;
+        let (archive, journal, failpoints, stop) = (&self.archive, &*self.journal_dir, &self.failpoints, &self.closing);
+        Pruning { index: &index, archive, journal, failpoints, stop }.run(log, below)
+    }
+
+    /// Ends a pruning and waits for its end.
+    fn end_pruning(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        drop(self.pruning.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Takes the index from the readers and ends all watches.
@@ -161,6 +213,11 @@ impl Embedded {
         let shared = Arc::new(Shared {
             index: RwLock::new(Some(recovered.index.clone())),
             note: recovered.note,
+            archive: Archive::new(recover::journal_dir(dir)),
+            journal_dir: recover::journal_dir(dir),
+            failpoints: options.failpoints(),
+            closing: AtomicBool::new(false),
+            pruning: Mutex::new(()),
             failure: OnceLock::new(),
             logs: Mutex::default(),
             applied: AtomicU64::new(0),
@@ -215,7 +272,23 @@ impl Engine for Embedded {
     }
 
     fn log_read(&self, log: LogName, from: u64, limit: usize) -> Answer<'_, Vec<LogRecord>> {
-        Box::pin(async move { self.shared.read(|index| index.log_read(log.0, from, limit)) })
+        Box::pin(async move { self.shared.log_read(log.0, from, limit, true) })
+    }
+
+    fn log_read_entries(&self, log: LogName, from: u64, limit: usize) -> Answer<'_, Vec<LogRecord>> {
+        Box::pin(async move { self.shared.log_read(log.0, from, limit, false) })
+    }
+
+    fn prune_proofs(&self, log: LogName, below: u64) -> Answer<'_, PruneReport> {
+        Box::pin(async move {
+            let (answer, report) = oneshot::channel();
+            let shared = Arc::clone(&self.shared);
+            std::thread::Builder::new()
+                .name("store-prune".to_owned())
+                .spawn(move || drop(answer.send(shared.prune(log.0, below))))
+                .map_err(|source| StoreError::io("cannot start pruning", &self.shared.journal_dir, source))?;
+            report.await.unwrap_or_else(|_| Err(self.closed()))
+        })
     }
 
     fn log_watch(&self, log: LogName) -> watch::Receiver<u64> {

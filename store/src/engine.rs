@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use tokio::sync::watch;
 
-use crate::{Batch, LogName, LogRecord, Outcome, Space, StoreError};
+use crate::{Batch, LogName, LogRecord, Outcome, PruneReport, Space, StoreError};
 
 /// The boxed future an engine answers with.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -30,6 +30,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// At most `limit` entries of a log with index ≥ `from`, ascending.
     fn log_read(&self, log: LogName, from: u64, limit: usize) -> Answer<'_, Vec<LogRecord>>;
+
+    /// Like `log_read`, without the bytes of the proof parts.
+    fn log_read_entries(&self, log: LogName, from: u64, limit: usize) -> Answer<'_, Vec<LogRecord>>;
+
+    /// Takes the proof parts of the entries of a log with index < `below` away for good, as far as the engine can now.
+    fn prune_proofs(&self, log: LogName, below: u64) -> Answer<'_, PruneReport>;
 
     /// Follows the size of a log.
     fn log_watch(&self, log: LogName) -> watch::Receiver<u64>;

@@ -9,7 +9,7 @@ use std::io::Write;
 #[cfg(feature = "failpoints")]
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-/// A point of the write path.
+/// A point of the write path, or of pruning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailPoint {
     /// Decided, nothing written.
@@ -22,6 +22,12 @@ pub enum FailPoint {
     AfterSyncBeforeIndex,
     /// In journal and index, not answered.
     AfterIndexBeforeAck,
+    /// A part of a pruned segment is written.
+    MidPrune,
+    /// The pruned segment is durable beside the one it replaces.
+    BeforePruneRename,
+    /// It has the name of the one it replaces, which may not be durable.
+    AfterPruneRename,
 }
 
 /// What happens at a point.
@@ -76,6 +82,10 @@ impl FailPoint {
         Self::AfterIndexBeforeAck,
     ];
 
+    /// All points that pruning a segment passes, in order.
+    #[cfg(feature = "failpoints")]
+    pub const PRUNING: [Self; 3] = [Self::MidPrune, Self::BeforePruneRename, Self::AfterPruneRename];
+
     /// The point's name, as in the environment variable of [`FailPoints::from_env`].
     #[cfg(feature = "failpoints")]
     pub fn name(self) -> &'static str {
@@ -85,6 +95,9 @@ impl FailPoint {
             Self::AfterAppendBeforeSync => "after-append-before-sync",
             Self::AfterSyncBeforeIndex => "after-sync-before-index",
             Self::AfterIndexBeforeAck => "after-index-before-ack",
+            Self::MidPrune => "mid-prune",
+            Self::BeforePruneRename => "before-prune-rename",
+            Self::AfterPruneRename => "after-prune-rename",
         }
     }
 }
@@ -97,7 +110,7 @@ impl FailPoints {
         let points = Self::default();
         let setting = std::env::var("FARTHING_STORE_PARK").unwrap_or_default();
         if let Some((name, count)) = setting.split_once(':')
-            && let Some(point) = FailPoint::ALL.into_iter().find(|point| point.name() == name)
+            && let Some(point) = FailPoint::ALL.into_iter().chain(FailPoint::PRUNING).find(|point| point.name() == name)
             && let Ok(count) = count.parse()
         {
             points.arm(point, count, FailAction::Park);

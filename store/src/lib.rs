@@ -68,7 +68,9 @@ pub use batch::{
     BATCH_BYTES_MAX, BATCH_STEPS_MAX, Batch, KEY_BYTES_MAX, LogName, LogRecord, NAME_BYTES_MAX, Outcome, Space,
     VALUE_BYTES_MAX,
 };
-pub use embedded::{IndexCheck, IndexRecovery, Options, RecoveryReport, TornTail, VerifyReport, rebuild, verify};
+pub use embedded::{
+    IndexCheck, IndexRecovery, Options, PruneReport, RecoveryReport, TornTail, VerifyReport, rebuild, verify,
+};
 pub use engine::{Pairs, Statistics};
 pub use error::StoreError;
 
@@ -158,13 +160,37 @@ impl Store {
         self.engine.log_size(log).await
     }
 
-    /// At most `limit` (and at most [`READ_ITEMS_MAX`]) entries of `log` with index ≥ `from`, ascending.
+    /// At most `limit` (and at most [`READ_ITEMS_MAX`]) entries of `log` with index ≥ `from`, ascending, with their proof
+    /// parts as far as these are not pruned.
     ///
     /// # Errors
-    /// As [`Store::get`].
+    /// As [`Store::get`]; [`StoreError::Damaged`] when an entry is not what was committed.
     pub async fn log_read(&self, log: LogName, from: u64, limit: usize) -> Result<Vec<LogRecord>, StoreError> {
         batch::check_name(log.0)?;
         self.engine.log_read(log, from, limit.min(READ_ITEMS_MAX)).await
+    }
+
+    /// Like [`Store::log_read`], but the bytes of the proof parts are not read and stay empty; their hashes are there.
+    ///
+    /// # Errors
+    /// As [`Store::log_read`].
+    pub async fn log_read_entries(&self, log: LogName, from: u64, limit: usize) -> Result<Vec<LogRecord>, StoreError> {
+        batch::check_name(log.0)?;
+        self.engine.log_read_entries(log, from, limit.min(READ_ITEMS_MAX)).await
+    }
+
+    /// Takes the proof parts of the entries of `log` with index < `below` from the disk for good, as far as they lie in
+    /// parts of the journal that are not written any more: [`PruneReport::pruned_below`] says how far that is, so ask again
+    /// later. Entries and the hashes of the proof parts stay. It may take as long as copying these parts of the journal and
+    /// needs free space for one [`Options::segment_bytes_max`]; reads and commits go on meanwhile, and a process or machine
+    /// that stops in between loses nothing. Once polled, dropping the future does not cancel it.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names a damaged record, whose segment is left alone; [`StoreError::DiskFull`];
+    /// [`StoreError::Closed`] when the store was closed meanwhile.
+    pub async fn prune_proofs(&self, log: LogName, below: u64) -> Result<PruneReport, StoreError> {
+        batch::check_name(log.0)?;
+        self.engine.prune_proofs(log, below).await
     }
 
     /// Follows the size of `log`: the receiver sees it after each durable append, not later than

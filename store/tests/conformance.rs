@@ -27,6 +27,18 @@ async fn the_embedded_engine_conforms() {
     .await;
 }
 
+/// With segments of a few records, so that most of a log is sealed and can be pruned.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_engine_conforms_in_small_segments() {
+    let home = tempfile::tempdir().unwrap();
+    let count = AtomicU32::new(0);
+    farthing_store::conformance::check(async || {
+        let dir = home.path().join(count.fetch_add(1, Ordering::Relaxed).to_string());
+        Store::open_with(&dir, Options { segment_bytes_max: 2000, ..Options::default() }).unwrap().0
+    })
+    .await;
+}
+
 /// Two threads, each with a runtime of its own, insert the same 10,000 keys: each key has exactly one winner.
 #[test]
 fn two_spends_race_10k() {

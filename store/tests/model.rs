@@ -27,6 +27,7 @@ enum Event {
     Commit(Vec<Step>),
     Reopen,
     LoseIndex,
+    Prune(usize, u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -46,6 +47,7 @@ fn event() -> impl Strategy<Value = Event> {
         20 => vec(step(), 0..6).prop_map(Event::Commit),
         1 => Just(Event::Reopen),
         1 => Just(Event::LoseIndex),
+        2 => (0..LOGS.len(), 0..30u64).prop_map(|(log, below)| Event::Prune(log, below)),
     ]
 }
 
@@ -58,6 +60,7 @@ fn bytes(v: u8) -> Vec<u8> {
 struct Model {
     values: BTreeMap<(usize, u8), Vec<u8>>,
     logs: HashMap<usize, Vec<u8>>,
+    pruned_below: [u64; LOGS.len()],
 }
 
 impl Model {
@@ -129,7 +132,10 @@ async fn assert_equal(store: &Store, model: &Model) {
         let entries = model.logs.get(&number).map_or(&[][..], Vec::as_slice);
         let expected: Vec<_> = (0u64..)
             .zip(entries)
-            .map(|(index, value)| LogRecord { index, entry: vec![*value], proof: bytes(*value) })
+            .map(|(index, value)| {
+                let record = LogRecord::new(index, [*value], bytes(*value));
+                if index < model.pruned_below[number] { record.without_proof() } else { record }
+            })
             .collect();
         assert_eq!(store.log_read(log, 0, 1000).await.unwrap(), expected);
         assert_eq!(store.log_size(log).await.unwrap(), entries.len() as u64);
@@ -158,6 +164,12 @@ proptest! {
                     Event::Reopen => {
                         store.close().await;
                         store = open(home.path());
+                        assert_equal(&store, &model).await;
+                    }
+                    Event::Prune(log, below) => {
+                        let report = store.prune_proofs(LOGS[log], below).await.unwrap();
+                        assert!(report.pruned_below <= below);
+                        model.pruned_below[log] = model.pruned_below[log].max(report.pruned_below);
                         assert_equal(&store, &model).await;
                     }
                     Event::LoseIndex => {

@@ -17,6 +17,7 @@ use farthing_ecash::{
 };
 use farthing_store::Batch;
 use getrandom::{SysRng, rand_core::UnwrapErr};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 

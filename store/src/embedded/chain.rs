@@ -1,7 +1,8 @@
 //! The journal as one chain: its records in order, across segments.
 
 use super::index::Index;
-use super::records::{Records, Step};
+use super::place::RecordAddress;
+use super::records::{Record, Records, Step};
 use super::segment::{Position, Segment};
 use crate::StoreError;
 
@@ -22,6 +23,8 @@ pub(super) struct Tail<'a> {
     pub(super) segment: &'a Segment,
     /// Where the sound records of the last segment end.
     pub(super) length: u64,
+    /// Where they would end if nothing of it were pruned.
+    pub(super) committed: u64,
     pub(super) last: Position,
     pub(super) last_record_at: Option<u64>,
     pub(super) torn_tail: Option<TornTail>,
@@ -30,9 +33,9 @@ pub(super) struct Tail<'a> {
 
 /// Verifies the chain from the segment that holds the record `known`, which must be in it, to the end.
 pub(super) fn verify_tail(segments: &[Segment], known: Position) -> Result<Tail<'_>, StoreError> {
-    let tail = walk(segments, known.seq, |segment, offset, position, _| {
-        if position.seq == known.seq && position.hash != known.hash {
-            return Err(segment.damaged(position.seq, offset, "the index was built from another journal"));
+    let tail = walk(segments, known.seq, |segment, record| {
+        if record.position.seq == known.seq && record.position.hash != known.hash {
+            return Err(segment.damaged(known.seq, record.offset, "the index was built from another journal"));
         }
         Ok(())
     })?;
@@ -51,19 +54,20 @@ pub(super) fn replay(segments: &[Segment], applied: Position, last: u64, index: 
     if applied.seq == last {
         return Ok(());
     }
-    walk(segments, applied.seq, |_, _, position, body| {
-        let is_new = applied.seq < position.seq && position.seq <= last;
-        if is_new { index.apply(body, position) } else { Ok(()) }
+    walk(segments, applied.seq, |segment, record| {
+        let is_new = applied.seq < record.position.seq && record.position.seq <= last;
+        let address = RecordAddress { segment: segment.header.first_seq, committed_at: record.committed_at };
+        if is_new { index.apply(&record.effects, address, record.position) } else { Ok(()) }
     })?;
     Ok(())
 }
 
-/// Reads the records in order, from the start of the segment that holds record `from`, and shows each sound one: its
-/// segment, offset, position and body. Damage is an error, a torn tail is not.
+/// Reads the records in order, from the start of the segment that holds record `from`, and shows each sound one with its
+/// segment. Damage is an error, a torn tail is not.
 fn walk<'a>(
     segments: &'a [Segment],
     from: u64,
-    mut visit: impl FnMut(&Segment, u64, Position, &[u8]) -> Result<(), StoreError>,
+    mut visit: impl FnMut(&Segment, &Record) -> Result<(), StoreError>,
 ) -> Result<Tail<'a>, StoreError> {
     let first = segments.partition_point(|segment| segment.header.first_seq <= from.max(1)).saturating_sub(1);
     let mut tail: Option<Tail<'a>> = None;
@@ -78,11 +82,10 @@ fn walk<'a>(
         }
         let mut last_record_at = None;
         let torn = loop {
-            let offset = records.offset;
             match records.step().map_err(|source| segment.failed(source))? {
-                Step::Record(body) => {
-                    visit(segment, offset, records.last, &body)?;
-                    last_record_at = Some(offset);
+                Step::Record(record) => {
+                    visit(segment, &record)?;
+                    last_record_at = Some(record.offset);
                     verified_records += 1;
                 }
                 Step::End => break false,
@@ -94,7 +97,8 @@ fn walk<'a>(
             return Err(segment.damaged(last.seq + 1, offset, "the record is damaged, and valid ones follow it"));
         }
         let torn_tail = torn.then(|| TornTail { segment: segment.header.name(), offset, bytes: records.rest() });
-        tail = Some(Tail { segment, length: offset, last, last_record_at, torn_tail, verified_records });
+        let committed = records.committed_at;
+        tail = Some(Tail { segment, length: offset, committed, last, last_record_at, torn_tail, verified_records });
     }
     tail.ok_or_else(|| missing_end(0))
 }

@@ -3,14 +3,41 @@
 //! The index is changed by decoding these bytes, live and at replay alike, so a rebuilt index cannot differ.
 //!
 //! Each effect is a tag, names with a length byte, keys with a u16 and values with a u32 length, all little-endian:
-//! 1 = put (space, key, value), 2 = delete (space, key), 3 = append (log, index u64, entry, proof).
+//! 1 = put (space, key, value), 2 = delete (space, key), 3 = append (log, index u64, length of the proof part u32, its
+//! SHA-256 if that is not 0, entry). The proof part itself stands apart, see [`super::proofs`].
+
+use sha2::{Digest, Sha256};
 
 /// One change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect<'a> {
     Put { space: &'a str, key: &'a [u8], value: &'a [u8] },
     Delete { space: &'a str, key: &'a [u8] },
-    Append { log: &'a str, index: u64, entry: &'a [u8], proof: &'a [u8] },
+    Append { log: &'a str, index: u64, entry: &'a [u8], proof: ProofDigest },
+}
+
+/// What the effects say of a proof part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ProofDigest {
+    /// Its length. 0: there never was one.
+    pub(super) bytes: u32,
+    /// Its SHA-256, also of one that is empty.
+    pub(super) hash: [u8; 32],
+}
+
+/// Bytes of a SHA-256 hash.
+pub(super) const PROOF_HASH_BYTES: usize = 32;
+
+impl ProofDigest {
+    /// The digest of these bytes.
+    pub(super) fn of(proof: &[u8]) -> Result<Self, Malformed> {
+        Self::new(proof.len(), Sha256::digest(proof).into())
+    }
+
+    /// The digest of so many bytes with this hash.
+    pub(super) fn new(bytes: usize, hash: [u8; 32]) -> Result<Self, Malformed> {
+        Ok(Self { bytes: u32::try_from(bytes).map_err(|_| Malformed)?, hash })
+    }
 }
 
 const PUT: u8 = 1;
@@ -36,8 +63,11 @@ pub(super) fn encode(body: &mut Vec<u8>, effect: Effect<'_>) -> Result<(), Malfo
             body.push(APPEND);
             put_name(body, log)?;
             body.extend_from_slice(&index.to_le_bytes());
-            put_value(body, entry)?;
-            put_value(body, proof)
+            body.extend_from_slice(&proof.bytes.to_le_bytes());
+            if proof.bytes > 0 {
+                body.extend_from_slice(&proof.hash);
+            }
+            put_value(body, entry)
         }
     }
 }
@@ -66,12 +96,18 @@ fn put_value(body: &mut Vec<u8>, value: &[u8]) -> Result<(), Malformed> {
 
 /// The effects of a record's body, in order.
 pub(super) struct Effects<'a> {
+    body: &'a [u8],
     rest: &'a [u8],
 }
 
 impl<'a> Effects<'a> {
     pub(super) fn new(body: &'a [u8]) -> Self {
-        Self { rest: body }
+        Self { body, rest: body }
+    }
+
+    /// Where in the body the effect ends that was given last. An append ends with its entry.
+    pub(super) fn end(&self) -> usize {
+        self.body.len() - self.rest.len()
     }
 
     fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
@@ -99,6 +135,13 @@ impl<'a> Effects<'a> {
         self.bytes(usize::try_from(len).map_err(|_| Malformed)?)
     }
 
+    fn proof(&mut self) -> Result<ProofDigest, Malformed> {
+        match u32::from_le_bytes(self.array()?) {
+            0 => ProofDigest::of(b""),
+            bytes => Ok(ProofDigest { bytes, hash: self.array::<PROOF_HASH_BYTES>()? }),
+        }
+    }
+
     fn effect(&mut self) -> Result<Effect<'a>, Malformed> {
         match self.array()? {
             [PUT] => Ok(Effect::Put { space: self.name()?, key: self.key()?, value: self.value()? }),
@@ -106,8 +149,8 @@ impl<'a> Effects<'a> {
             [APPEND] => Ok(Effect::Append {
                 log: self.name()?,
                 index: u64::from_le_bytes(self.array()?),
+                proof: self.proof()?,
                 entry: self.value()?,
-                proof: self.value()?,
             }),
             _ => Err(Malformed),
         }
@@ -139,7 +182,8 @@ mod tests {
         let effects = [
             Effect::Put { space: "spent", key: b"", value: &[7; 300] },
             Effect::Delete { space: "s", key: &[1; 256] },
-            Effect::Append { log: "payments", index: u64::MAX, entry: b"entry", proof: b"" },
+            Effect::Append { log: "payments", index: u64::MAX, entry: b"entry", proof: ProofDigest::of(b"").unwrap() },
+            Effect::Append { log: "p", index: 7, entry: b"", proof: ProofDigest::of(b"proof").unwrap() },
         ];
         let mut body = Vec::new();
         let mut ends = vec![0];

@@ -2,8 +2,7 @@
 //!
 //! One tree, so that one atomic batch changes everything at once: the effects of a record and the position of the journal
 //! they bring the index to. Keys begin with a kind; names with their length, so that no name is a prefix of another:
-//! `a` → position (sequence number u64 LE, hash 32), `k` name key → value, `e` log index(u64 BE) → entry length u32 LE,
-//! entry, proof part, `n` log → size u64 LE.
+//! `a` → position (sequence number u64 LE, hash 32), `k` name key → value, `e` log index(u64 BE) → place in the journal (see [`super::place`]), `n` log → size u64 LE.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -14,10 +13,11 @@ use std::time::Duration;
 use super::directory;
 use super::effects::{Effect, Effects};
 use super::index_note::IndexNote;
+use super::place::{Place, Places, RecordAddress};
 use super::segment::Position;
+use crate::StoreError;
 use crate::engine::Pairs;
 use crate::error::is_disk_full;
-use crate::{LogRecord, StoreError};
 
 const APPLIED: &[u8] = b"a";
 
@@ -56,17 +56,20 @@ impl Index {
         position.ok_or_else(|| broken("the position is malformed"))
     }
 
-    /// Applies a record's body, which brings the index to `position`, in one atomic step.
-    pub(super) fn apply(&self, body: &[u8], position: Position) -> Result<(), StoreError> {
+    /// Applies the effects of a record at `address`, which bring the index to `position`, in one atomic step.
+    pub(super) fn apply(&self, effects: &[u8], address: RecordAddress, position: Position) -> Result<(), StoreError> {
+        let malformed = |_| broken("the record's effects are malformed");
+        let mut places = Places::new(address, effects);
         let mut batch = sled::Batch::default();
         let mut sizes = HashMap::new();
-        for effect in Effects::new(body) {
-            match effect.map_err(|_| broken("the record's body is malformed"))? {
+        let mut decoding = Effects::new(effects);
+        while let Some(effect) = decoding.next() {
+            match effect.map_err(malformed)? {
                 Effect::Put { space, key, value } => batch.insert(pair_key(space, key), value),
                 Effect::Delete { space, key } => batch.remove(pair_key(space, key)),
                 Effect::Append { log, index, entry, proof } => {
-                    let entry_bytes = u32::try_from(entry.len()).map_err(|_| broken("an entry is too long"))?;
-                    batch.insert(entry_key(log, index), [&entry_bytes.to_le_bytes(), entry, proof].concat());
+                    let place = places.next(entry.len(), proof.bytes, decoding.end()).map_err(malformed)?;
+                    batch.insert(entry_key(log, index), &place.to_bytes()[..]);
                     sizes.insert(log, index.checked_add(1).ok_or_else(|| broken("a log is full"))?);
                 }
             }
@@ -104,18 +107,17 @@ impl Index {
         Ok(u64::from_le_bytes(bytes.as_ref().try_into().map_err(|_| broken("a log's size is malformed"))?))
     }
 
-    pub(super) fn log_read(&self, log: &str, from: u64, limit: usize) -> Result<Vec<LogRecord>, StoreError> {
-        let size = self.log_size(log)?;
-        (from..size).take(limit).map(|index| self.log_record(log, index)).collect()
+    /// Where the entry of a log lies in the journal; `None` if there is none.
+    pub(super) fn place(&self, log: &str, index: u64) -> Result<Option<Place>, StoreError> {
+        let Some(bytes) = guarded(|| self.db.get(entry_key(log, index)))? else { return Ok(None) };
+        Place::from_bytes(&bytes).map(Some).ok_or_else(|| broken("the place of a log entry is malformed"))
     }
 
-    fn log_record(&self, log: &str, index: u64) -> Result<LogRecord, StoreError> {
-        let bytes = guarded(|| self.db.get(entry_key(log, index)))?.ok_or_else(|| broken("a log entry is missing"))?;
-        let parts = bytes.split_first_chunk().and_then(|(entry_bytes, rest)| {
-            rest.split_at_checked(usize::try_from(u32::from_le_bytes(*entry_bytes)).ok()?)
-        });
-        let (entry, proof) = parts.ok_or_else(|| broken("a log entry is malformed"))?;
-        Ok(LogRecord { index, entry: entry.to_vec(), proof: proof.to_vec() })
+    /// The places of at most `limit` entries of a log with index ≥ `from`, ascending.
+    pub(super) fn places(&self, log: &str, from: u64, limit: usize) -> Result<Vec<(u64, Place)>, StoreError> {
+        let size = self.log_size(log)?;
+        let found = |index| Ok((index, self.place(log, index)?.ok_or_else(|| broken("a log entry is missing"))?));
+        (from..size).take(limit).map(found).collect()
     }
 
     /// Compares all that two indexes hold; answers how many keys they share and how many differ.
@@ -189,7 +191,7 @@ fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
     }
 }
 
-fn broken(what: &str) -> StoreError {
+pub(super) fn broken(what: &str) -> StoreError {
     StoreError::Index { what: what.to_owned() }
 }
 

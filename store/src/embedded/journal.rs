@@ -5,8 +5,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::chain::Tail;
 use super::directory;
-use super::segment::{HEADER_BYTES, Header, Position, Segment};
+use super::place::RecordAddress;
+use super::segment::{HEADER_BYTES, Header, Position};
 use crate::StoreError;
 use crate::error::is_disk_full;
 use crate::failpoints::{FailPoint, FailPoints};
@@ -17,6 +19,8 @@ pub(super) struct Journal {
     file: File,
     header: Header,
     length: u64,
+    /// Where the next record would begin if nothing of this segment were pruned.
+    committed: u64,
     last: Position,
     segment_bytes_max: u64,
     failpoints: FailPoints,
@@ -37,7 +41,16 @@ impl Journal {
         let last = Position { seq: 0, hash: random()? };
         let (file, header) = begin_segment(dir, last)?;
         let length = HEADER_BYTES as u64;
-        Ok(Self { dir: dir.to_path_buf(), file, header, length, last, segment_bytes_max, failpoints })
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            file,
+            header,
+            length,
+            committed: length,
+            last,
+            segment_bytes_max,
+            failpoints,
+        })
     }
 
     /// Continues a journal after its last sound record: cuts what follows it and makes the rest durable.
@@ -46,13 +59,12 @@ impl Journal {
     /// process ended because the synchronisation failed, the kernel has marked its pages clean and would skip them.
     pub(super) fn resume(
         dir: &Path,
-        segment: &Segment,
-        length: u64,
-        last: Position,
+        tail: &Tail<'_>,
         last_record_at: Option<u64>,
         segment_bytes_max: u64,
         failpoints: FailPoints,
     ) -> Result<Self, StoreError> {
+        let Tail { segment, length, committed, last, .. } = *tail;
         let resume = || {
             let file = OpenOptions::new().read(true).write(true).open(&segment.path)?;
             if file.metadata()?.len() > length {
@@ -68,18 +80,18 @@ impl Journal {
         };
         let file = resume().map_err(|source| StoreError::io("cannot continue", &segment.path, source))?;
         let header = segment.header.clone();
-        Ok(Self { dir: dir.to_path_buf(), file, header, length, last, segment_bytes_max, failpoints })
+        Ok(Self { dir: dir.to_path_buf(), file, header, length, committed, last, segment_bytes_max, failpoints })
     }
 
     /// Appends one record and makes it durable. After `Fatal` the journal must not be used again.
-    pub(super) fn append(&mut self, body: &[u8]) -> Result<Position, AppendError> {
+    pub(super) fn append(&mut self, effects: &[u8], proofs: &[u8]) -> Result<(RecordAddress, Position), AppendError> {
         if self.length >= self.segment_bytes_max && self.last.seq >= self.header.first_seq {
             self.roll()?;
         }
         let seq = self.last.seq.checked_add(1).ok_or_else(|| AppendError::Fatal("no sequence numbers left".into()))?;
         let (record, hash) = self
             .header
-            .record(seq, &self.last.hash, body)
+            .record(seq, &self.last.hash, effects, proofs)
             .ok_or_else(|| AppendError::Fatal("a record is too long".into()))?;
         if let Err(error) = self.write(&record) {
             return Err(self.cut_back(&error));
@@ -88,9 +100,11 @@ impl Journal {
             .hit(FailPoint::AfterAppendBeforeSync)
             .and_then(|()| self.file.sync_data())
             .map_err(|error| AppendError::Fatal(format!("cannot synchronise the journal: {error}")))?;
+        let address = RecordAddress { segment: self.header.first_seq, committed_at: self.committed };
         self.length += record.len() as u64;
+        self.committed += record.len() as u64;
         self.last = Position { seq, hash };
-        Ok(self.last)
+        Ok((address, self.last))
     }
 
     fn write(&self, record: &[u8]) -> io::Result<()> {
@@ -121,6 +135,7 @@ impl Journal {
                 self.file = file;
                 self.header = header;
                 self.length = HEADER_BYTES as u64;
+                self.committed = self.length;
                 Ok(())
             }
             // A segment gets its name after its header is durable, so the journal still ends where it ended.
@@ -132,7 +147,7 @@ impl Journal {
 
 /// Creates the segment that follows `last`, durably.
 fn begin_segment(dir: &Path, last: Position) -> Result<(File, Header), StoreError> {
-    let header = Header { first_seq: last.seq.saturating_add(1), salt: random()?, prev_hash: last.hash };
+    let header = Header { first_seq: last.seq.saturating_add(1), salt: random()?, prev_hash: last.hash, pruned: false };
     let file = directory::write_new(&dir.join(header.name()), &header.to_bytes())?;
     Ok((file, header))
 }

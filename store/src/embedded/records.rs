@@ -3,13 +3,27 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
+use super::proofs;
 use super::segment::{HASH_BYTES, HEAD_BYTES, HEADER_BYTES, Head, Position, RECORD_OVERHEAD_BYTES, Segment};
 use crate::StoreError;
 
+/// A sound record.
+pub(super) struct Record {
+    pub(super) head: Head,
+    pub(super) effects: Vec<u8>,
+    /// The proof parts that are still there, as they are stored.
+    pub(super) proofs: Vec<u8>,
+    pub(super) position: Position,
+    /// Where it begins in the file.
+    pub(super) offset: u64,
+    /// Where it began when nothing of the segment was pruned: what places are counted from.
+    pub(super) committed_at: u64,
+}
+
 /// What comes next in a segment.
 pub(super) enum Step {
-    /// A sound record and its body.
-    Record(Vec<u8>),
+    /// A sound record.
+    Record(Record),
     /// The segment ends here.
     End,
     /// What follows is no record: it is torn if nothing valid comes later.
@@ -23,6 +37,8 @@ pub(super) struct Records<'a> {
     length: u64,
     /// Where the next record begins.
     pub(super) offset: u64,
+    /// Where it would begin if nothing were pruned.
+    pub(super) committed_at: u64,
     /// The last sound record.
     pub(super) last: Position,
 }
@@ -39,6 +55,7 @@ impl<'a> Records<'a> {
                 file: BufReader::with_capacity(1 << 20, file),
                 length,
                 offset: HEADER_BYTES as u64,
+                committed_at: HEADER_BYTES as u64,
                 last: Position { seq: segment.header.first_seq.saturating_sub(1), hash: segment.header.prev_hash },
             })
         };
@@ -57,20 +74,24 @@ impl<'a> Records<'a> {
         let mut head = [0; HEAD_BYTES];
         self.file.read_exact(&mut head)?;
         let Some(head) = self.segment.header.head(&head) else { return Ok(Step::Invalid) };
-        let bytes = (RECORD_OVERHEAD_BYTES + head.body_bytes()) as u64;
+        let bytes = head.record_bytes();
         if !self.is_next(&head) || bytes > rest {
             return Ok(Step::Invalid);
         }
-        let mut body = vec![0; head.body_bytes()];
+        let (mut effects, mut proofs) = (vec![0; head.effect_bytes()], vec![0; head.kept_bytes()]);
         let mut hash = [0; HASH_BYTES];
-        self.file.read_exact(&mut body)?;
+        self.file.read_exact(&mut effects)?;
         self.file.read_exact(&mut hash)?;
-        if self.segment.header.hash(&head, &body) != hash {
+        self.file.read_exact(&mut proofs)?;
+        if self.segment.header.hash(&head, &effects) != hash || proofs::decode(&effects, &proofs).is_err() {
             return Ok(Step::Invalid);
         }
+        let position = Position { seq: head.seq, hash };
+        let record = Record { effects, proofs, position, offset: self.offset, committed_at: self.committed_at, head };
         self.offset += bytes;
-        self.last = Position { seq: head.seq, hash };
-        Ok(Step::Record(body))
+        self.committed_at += record.head.committed_bytes();
+        self.last = position;
+        Ok(Step::Record(record))
     }
 
     fn is_next(&self, head: &Head) -> bool {

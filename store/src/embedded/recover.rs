@@ -233,13 +233,5 @@ fn resume(journal_dir: &Path, tail: &Tail<'_>, clean: bool, options: &Options) -
         tracing::warn!(segment, offset, bytes, "cutting a torn record off the journal");
     }
     let last_record_at = tail.last_record_at.filter(|_| !clean);
-    Journal::resume(
-        journal_dir,
-        tail.segment,
-        tail.length,
-        tail.last,
-        last_record_at,
-        options.segment_bytes_max,
-        options.failpoints(),
-    )
+    Journal::resume(journal_dir, tail, last_record_at, options.segment_bytes_max, options.failpoints())
 }

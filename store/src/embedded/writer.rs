@@ -6,10 +6,12 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::effects::{self, Effect};
+use super::effects::{self, Effect, ProofDigest};
 use super::index::Index;
 use super::journal::{AppendError, Journal};
 use super::lock::Lock;
+use super::place::RecordAddress;
+use super::proofs;
 use super::segment::Position;
 use super::{Options, Shared};
 use crate::batch::Operation;
@@ -129,11 +131,11 @@ impl Writer {
             self.shared.fail_index(&error.to_string());
             Stop::NothingWritten
         })?;
-        let Plan { body, sizes, .. } = plan;
-        if body.is_empty() {
+        let Plan { effects, proofs, sizes, .. } = plan;
+        if effects.is_empty() {
             return Ok(outcomes);
         }
-        let position = self.journal.append(&body).map_err(|error| match error {
+        let (address, position) = self.journal.append(&effects, &proofs).map_err(|error| match error {
             AppendError::DiskFull => Stop::DiskFull,
             AppendError::Fatal(reason) => {
                 self.shared.fail(&reason);
@@ -141,7 +143,7 @@ impl Writer {
             }
         })?;
         self.shared.syncs.fetch_add(1, Ordering::Relaxed);
-        self.apply(&body, position).map_err(|error| {
+        self.apply(&effects, address, position).map_err(|error| {
             self.shared.fail_index(&error.to_string());
             Stop::Doubtful
         })?;
@@ -149,15 +151,16 @@ impl Writer {
         Ok(outcomes)
     }
 
-    fn apply(&self, body: &[u8], position: Position) -> Result<(), StoreError> {
+    fn apply(&self, effects: &[u8], address: RecordAddress, position: Position) -> Result<(), StoreError> {
         let stopped = |error: std::io::Error| StoreError::Index { what: error.to_string() };
         self.failpoints.hit(FailPoint::AfterSyncBeforeIndex).map_err(stopped)?;
-        self.index.apply(body, position)?;
+        self.index.apply(effects, address, position)?;
         self.failpoints.hit(FailPoint::AfterIndexBeforeAck).map_err(stopped)
     }
 
     /// Lets go of everything, the lock last. After a failure the index is not noted as clean.
     fn close(self) -> Result<(), StoreError> {
+        self.shared.end_pruning();
         self.shared.release();
         let closed = match self.shared.failed() {
             Some(error) => Err(error),
@@ -197,13 +200,14 @@ struct Plan<'a> {
     values: HashMap<(&'static str, Vec<u8>), Option<Vec<u8>>>,
     /// Sizes of the logs it appends to.
     sizes: HashMap<&'static str, u64>,
-    /// The body of the journal record.
-    body: Vec<u8>,
+    /// The effects and the proof parts of the journal record.
+    effects: Vec<u8>,
+    proofs: Vec<u8>,
 }
 
 impl<'a> Plan<'a> {
     fn new(index: &'a Index) -> Self {
-        Self { index, values: HashMap::new(), sizes: HashMap::new(), body: Vec::new() }
+        Self { index, values: HashMap::new(), sizes: HashMap::new(), effects: Vec::new(), proofs: Vec::new() }
     }
 
     fn decide(&mut self, batch: &Batch) -> Result<Outcome, StoreError> {
@@ -218,12 +222,14 @@ impl<'a> Plan<'a> {
             match operation {
                 Operation::Put { space, key, value } => self.put(space.0, key, value)?,
                 Operation::Delete { space, key } => {
-                    encode(&mut self.body, Effect::Delete { space: space.0, key })?;
+                    encode(&mut self.effects, Effect::Delete { space: space.0, key })?;
                     self.values.insert((space.0, key.clone()), None);
                 }
-                Operation::Append { log, entry, proof, index_at } => {
+                Operation::Append { log, entry, proof, proof_hash, index_at } => {
                     let index = self.size(log.0)?;
-                    encode(&mut self.body, Effect::Append { log: log.0, index, entry, proof })?;
+                    let digest = ProofDigest::new(proof.len(), *proof_hash).map_err(|_| bug(TOO_LONG))?;
+                    encode(&mut self.effects, Effect::Append { log: log.0, index, entry, proof: digest })?;
+                    proofs::encode(&mut self.proofs, proof);
                     self.sizes.insert(log.0, index.checked_add(1).ok_or_else(|| bug("a log is full"))?);
                     positions.push(index);
                     if let Some((space, key)) = index_at {
@@ -236,7 +242,7 @@ impl<'a> Plan<'a> {
     }
 
     fn put(&mut self, space: &'static str, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        encode(&mut self.body, Effect::Put { space, key, value })?;
+        encode(&mut self.effects, Effect::Put { space, key, value })?;
         self.values.insert((space, key.to_vec()), Some(value.to_vec()));
         Ok(())
     }
@@ -256,8 +262,10 @@ impl<'a> Plan<'a> {
     }
 }
 
+const TOO_LONG: &str = "a batch beyond its limits reached the writer";
+
 fn encode(body: &mut Vec<u8>, effect: Effect<'_>) -> Result<(), StoreError> {
-    effects::encode(body, effect).map_err(|_| bug("a batch beyond its limits reached the writer"))
+    effects::encode(body, effect).map_err(|_| bug(TOO_LONG))
 }
 
 /// What the limits make impossible.

@@ -10,12 +10,14 @@ use farthing_store::{Batch, LogName, LogRecord, Options, Outcome, Space, Store};
 const COINS: Space = Space("coins");
 const COPIES: Space = Space("copies");
 const PLACES: Space = Space("places");
-const PAYMENTS: LogName = LogName("payments");
+pub(crate) const PAYMENTS: LogName = LogName("payments");
 /// Where to park, see `FailPoints::from_env`.
 pub(crate) const PARK: &str = "FARTHING_STORE_PARK";
 /// Size of a journal segment in bytes, if not 64 KiB.
 pub(crate) const SEGMENT_BYTES: &str = "FARTHING_STORE_TEST_SEGMENT_BYTES";
 const DIR: &str = "FARTHING_STORE_TEST_DIR";
+/// If set, the other process prunes all it can after its rounds.
+pub(crate) const PRUNE: &str = "FARTHING_STORE_TEST_PRUNE";
 const ROUNDS: &str = "FARTHING_STORE_TEST_ROUNDS";
 /// Commits that wait together, so that a group holds several batches.
 const ROUND: u32 = 8;
@@ -59,6 +61,10 @@ fn the_other_process() {
                 assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
                 say(format!("acked {i}"));
             }
+        }
+        if std::env::var(PRUNE).is_ok() {
+            let report = store.prune_proofs(PAYMENTS, u64::MAX).await.unwrap();
+            say(format!("pruned {}", report.pruned_below));
         }
         say("done".to_owned());
         if std::io::stdin().read_line(&mut String::new()).unwrap() > 0 {
@@ -133,16 +139,29 @@ impl Drop for OtherProcess {
     }
 }
 
-/// Checks a store after a crash: every acknowledged commit is there, each commit is there whole or not at all, and the
-/// log has no gap. Returns how many there are.
+/// Like [`assert_whole_but_for_proofs`], where nothing was ever pruned.
 pub(crate) async fn assert_whole(store: &Store, acked: &BTreeSet<u32>) -> u32 {
+    assert_whole_but_for_proofs(store, acked, 0, 0).await
+}
+
+/// Checks a store after a crash: every acknowledged commit is there, each commit is there whole or not at all, and the
+/// log has no gap. Proof parts are gone below `pruned_below`, and may be gone below `maybe_below`. Returns how many commits
+/// there are.
+pub(crate) async fn assert_whole_but_for_proofs(
+    store: &Store,
+    acked: &BTreeSet<u32>,
+    pruned_below: u64,
+    maybe_below: u64,
+) -> u32 {
     let size = store.log_size(PAYMENTS).await.unwrap();
     let count = u32::try_from(size).unwrap();
     let log = store.log_read(PAYMENTS, 0, 10_000).await.unwrap();
     let mut present = BTreeSet::new();
     for (index, record) in (0..size).zip(&log) {
         let key: [u8; 4] = record.entry.as_slice().try_into().unwrap();
-        assert_eq!(*record, LogRecord { index, entry: key.to_vec(), proof: key.repeat(20) });
+        let whole = LogRecord::new(index, key, key.repeat(20));
+        let is_pruned = index < pruned_below || (index < maybe_below && record.proof.is_empty());
+        assert_eq!(*record, if is_pruned { whole.without_proof() } else { whole });
         assert_eq!(store.get(COINS, &key).await.unwrap(), Some(key.repeat(8)));
         assert_eq!(store.get(COPIES, &key).await.unwrap(), Some(key.repeat(100)));
         assert_eq!(store.get(PLACES, &key).await.unwrap(), Some(index.to_le_bytes().to_vec()));

@@ -6,9 +6,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use farthing_store::failpoints::FailPoint;
 use farthing_store::{IndexCheck, IndexRecovery, Store, verify};
 
-use crate::child::{OtherProcess, PARK, SEGMENT_BYTES, assert_goes_on, assert_whole};
+use crate::child::{
+    OtherProcess, PARK, PAYMENTS, PRUNE, SEGMENT_BYTES, assert_goes_on, assert_whole, assert_whole_but_for_proofs,
+};
 use crate::mounts::{Mount, is_root, run};
 
 const SKIPPED: &str = "SKIPPED: needs root, loop devices and mkfs.ext4";
@@ -100,6 +103,46 @@ async fn power_loss_at_a_new_segment() {
     let acked = other.kill();
     drop(mount);
     check_after_restart(&copy, &acked).await;
+}
+
+/// The power fails while proof parts are pruned: at each step, and right after the call has returned.
+#[tokio::test]
+async fn power_loss_while_pruning() {
+    let places = FailPoint::PRUNING.map(|point| Some((point, format!("{}:2", point.name()))));
+    for place in places.into_iter().chain([None]) {
+        let home = tempfile::tempdir().unwrap();
+        let (image, copy) = (home.path().join("image"), home.path().join("copy"));
+        let mount = if make_image(&image) { Mount::image(&image) } else { None };
+        let Some(mount) = mount else {
+            println!("{SKIPPED}");
+            return;
+        };
+        let dir = mount.dir.join("a/store");
+        let mut settings = vec![(PRUNE, "1"), (SEGMENT_BYTES, "4000")];
+        settings.extend(place.iter().map(|(_, place)| (PARK, place.as_str())));
+        let mut other = OtherProcess::start(&dir, 20, &settings);
+        other.wait_for(if place.is_some() { "parked" } else { "done" });
+        fs::copy(&image, &copy).unwrap();
+        let acked = other.kill();
+        drop(mount);
+        assert_eq!(acked.len(), 160);
+
+        let mount = Mount::image(&copy).unwrap();
+        let dir = mount.dir.join("a/store");
+        fs::remove_dir_all(dir.join("index")).unwrap();
+        let store = Store::open(&dir).unwrap().0;
+        // A call that returned has taken them away for good. One that did not has lost nothing but what it was to prune.
+        let sure = if place.is_none() { 100 } else { 0 };
+        assert_whole_but_for_proofs(&store, &acked, sure, 160).await;
+        let report = store.prune_proofs(PAYMENTS, u64::MAX).await.unwrap();
+        assert!(report.pruned_below > 100, "{report:?}");
+        assert_eq!(report.proofs == 0, place.is_none(), "{place:?}: {report:?}");
+        let pruned_below = report.pruned_below;
+        assert_eq!(assert_whole_but_for_proofs(&store, &acked, pruned_below, pruned_below).await, 160);
+        assert_goes_on(&store, 160).await;
+        store.close().await;
+        assert!(matches!(verify(&dir).unwrap().index, IndexCheck::Agrees { behind: 0, .. }));
+    }
 }
 
 /// A record that was written but not synchronised when its process was killed is there for the next process. Once that one

@@ -3,4 +3,5 @@
 
 mod index;
 mod journal;
+mod prune;
 mod sample;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 pub(crate) const COINS: Space = Space("coins");
 pub(crate) const PAYMENTS: LogName = LogName("payments");
-pub(crate) const HEADER_BYTES: u64 = 88;
+pub(crate) const HEADER_BYTES: u64 = 92;
 
 /// A store with records 1 to `count`, closed, and where each record lies.
 pub(crate) struct Sample {
