@@ -186,3 +186,43 @@ pub fn finish(
     let plaintext = seal::open_own(core, Statement::Pay, keys)?;
     coin::output(core, keys, &checked, 0, plaintext.value_1, plaintext.purpose)
 }
+
+/// What a payment of this wallet was, by the log.
+pub struct RestoredPayment {
+    /// The change, a coin that may be worth nothing.
+    pub change: Credential<Coin>,
+    /// Whom it paid. The identity itself is not in the log.
+    pub payee: Pid,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// Finds in the log alone what a payment of this wallet was: as [`finish`], and the commitment of the note is recomputed
+/// too.
+///
+/// # Errors
+/// [`VerificationFailure`] as [`finish`], and when the payment is another than the wallet wrote to itself.
+pub fn restore(
+    core: &Core,
+    answer: &Answer,
+    key: &PublicKey,
+    expiry: Month,
+    keys: &WalletKeys,
+) -> Result<RestoredPayment, VerificationFailure> {
+    let change = finish(core, answer, key, expiry, keys)?;
+    let plaintext = seal::open_own(core, Statement::Pay, keys)?;
+    let payee = Pid::from_bytes(plaintext.aux).map_err(|_| VerificationFailure)?;
+    let secret = |name| keys.output_secret(&core.publics.nonce, 1, name);
+    let C_note = commit(&[
+        (Generator::Value, plaintext.value_2.get().into()),
+        (Generator::Owner, payee.scalar()),
+        (Generator::Serial, secret(OutputSecret::Serial)),
+        (Generator::Purpose, plaintext.purpose.into()),
+        (Generator::Refund, refund_tag(&Point::new(RistrettoPoint::mul_base(&secret(OutputSecret::Refund))))),
+        (Generator::Blind, secret(OutputSecret::Blind)),
+    ]);
+    if core.commitment(Commitment::Note).is_none_or(|logged| logged.point() != C_note) {
+        return Err(VerificationFailure);
+    }
+    Ok(RestoredPayment { change, payee, amount: plaintext.value_2 })
+}

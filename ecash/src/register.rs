@@ -14,7 +14,7 @@ use crate::{
     },
     encoding::{Point, Reader},
     error::{DecodeError, ProveError, VerificationFailure},
-    identity::Identity,
+    identity::{Identity, Pid},
     keys::{KeyId, PublicKey},
     params::Generator,
     policy::PolicyHash,
@@ -244,9 +244,34 @@ pub fn finish(
     keys: &WalletKeys,
     identity: &Identity,
 ) -> Result<Credential<WalletState>, VerificationFailure> {
+    first_state(core, answer, key, keys, &identity.pid())
+}
+
+/// Finds the wallet's first state, and whose it is, in the log alone. The identity itself is not there, only its scalar.
+///
+/// # Errors
+/// [`VerificationFailure`] when the registration is not of this wallet, or not what was signed.
+pub fn restore(
+    core: &Core,
+    answer: &Answer,
+    key: &PublicKey,
+    keys: &WalletKeys,
+) -> Result<(Pid, Credential<WalletState>), VerificationFailure> {
+    let plaintext = seal::open_own(core, Statement::Register, keys)?;
+    let pid = Pid::from_bytes(plaintext.aux).map_err(|_| VerificationFailure)?;
+    Ok((pid, first_state(core, answer, key, keys, &pid)?))
+}
+
+fn first_state(
+    core: &Core,
+    answer: &Answer,
+    key: &PublicKey,
+    keys: &WalletKeys,
+    pid: &Pid,
+) -> Result<Credential<WalletState>, VerificationFailure> {
     let (class, validity) = answer.registration().ok_or(VerificationFailure)?;
     let checked = answer.check(core, Addition::Registration { class, validity }, key)?;
-    let mut state = state(keys, core.publics(), identity.pid().scalar());
+    let mut state = state(keys, core.publics(), pid.scalar());
     state.class = class;
     state.validity = validity.get();
     state.serial = checked.final_serial(0, state.serial)?;

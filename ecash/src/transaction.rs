@@ -14,7 +14,9 @@ use crate::{
 };
 
 mod core;
+mod outline;
 pub use self::core::{Core, Delivery, Header};
+pub use self::outline::Outline;
 
 /// The most coins that one transaction spends.
 pub const COINS_MAX: u32 = 16;

@@ -80,12 +80,12 @@ impl Counts {
         bytes
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { coins: reader.u32()?, notes: reader.u32()?, wallets: reader.u8()?, rules: reader.u8()? })
     }
 
     /// `docs/WIRE.md` section 6: how many inputs each statement takes.
-    fn are_allowed(self, statement: Statement) -> bool {
+    pub(super) fn are_allowed(self, statement: Statement) -> bool {
         let Self { coins, notes, wallets, rules } = self;
         match statement {
             Statement::Register | Statement::Withdraw => (coins, notes, wallets, rules) == (0, 0, 0, 0),
@@ -101,7 +101,7 @@ impl Counts {
     }
 
     /// The kinds of the inputs, in the order in which they stand.
-    fn kinds(self) -> impl Iterator<Item = Kind> {
+    pub(super) fn kinds(self) -> impl Iterator<Item = Kind> {
         let repeat = |kind, n: u32| std::iter::repeat_n(kind, n as usize);
         repeat(Kind::Coin, self.coins)
             .chain(repeat(Kind::Note, self.notes))
@@ -317,6 +317,11 @@ impl Core {
     }
 }
 
+/// Whether an input of this kind is consumed, and so shows its serial: a rule never is, and Split only shows its state.
+pub(super) fn consumes(statement: Statement, kind: Kind) -> bool {
+    kind != Kind::Rule && (kind != Kind::Wallet || statement != Statement::Split)
+}
+
 fn read_input(
     statement: Statement,
     kind: Kind,
@@ -327,8 +332,7 @@ fn read_input(
     if kind == Kind::Rule && key != header.key {
         return Err(DecodeError::Field("key of the rule"));
     }
-    let consumed = kind != Kind::Rule && (kind != Kind::Wallet || statement != Statement::Split);
-    let serial = if consumed { Some(reader.scalar()?) } else { None };
+    let serial = if consumes(statement, kind) { Some(reader.scalar()?) } else { None };
     Ok(Input { kind, key, serial, a: reader.point()?, d: reader.point()?, abar: reader.point()? })
 }
 
