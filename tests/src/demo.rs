@@ -198,7 +198,8 @@ impl Script<'_> {
             let RegisterOutcome::Registered(registration) = outcome else {
                 return Err("the registration is not finished".into());
             };
-            check!(registration.identity.as_str() == identity, "{identity} was registered as somebody else");
+            let registered = registration.identity.as_ref().is_some_and(|registered| registered.as_str() == identity);
+            check!(registered, "{identity} was registered as somebody else");
             self.say(&format!("{identity} has a wallet, valid through {}", registration.valid_through))?;
         }
         self.cluster.credit(ALICE, self.eur("50.00")?).await?;

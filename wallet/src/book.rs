@@ -5,13 +5,13 @@ mod edit;
 mod inquiry;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use farthing_ecash::{
     coin::Coin,
-    credential::Credential,
+    credential::{Credential, Nullifier},
     keys::{KeyId, PublicKey},
     note::Note,
     seed::{Seed, WalletKeys},
@@ -25,6 +25,7 @@ use crate::{
     history::HistoryItem,
     operation::Operation,
     record::{Hex, Inbox, Pins, Profile, Record},
+    scan::Log,
     terms,
     vault::{Change, Plain, RecordId, Vault},
 };
@@ -55,10 +56,16 @@ pub(crate) struct Book {
     state: Option<Arc<Credential<WalletState>>>,
     coins: BTreeMap<RecordId, Arc<Credential<Coin>>>,
     notes: BTreeMap<RecordId, HeldNote>,
+    /// Coins and notes by their serials.
+    serials: HashMap<Nullifier, RecordId>,
     operations: BTreeMap<RecordId, Arc<Operation>>,
     items: BTreeMap<u64, (RecordId, HistoryItem)>,
     /// Numbers of items by the cursor of their last change.
     changes: BTreeMap<u64, u64>,
+    /// Entries of transactions of this wallet whose outcome is in the book.
+    settled: HashSet<(Log, u64)>,
+    /// Entries of received payments.
+    received: HashMap<u64, u64>,
     /// Coins and notes that operations consume.
     reserved: BTreeSet<RecordId>,
     /// The cursor of the last change; `None` once the book is closed.
@@ -67,8 +74,9 @@ pub(crate) struct Book {
 
 impl Book {
     /// The first record of a wallet with this seed.
-    pub(crate) fn first(seed: &Seed) -> Result<Vec<Change>, WalletError> {
-        let profile = Profile { seed: Hex::new(seed.as_bytes()), identity: None, pins: None };
+    /// With `restoring`, its past is in the logs.
+    pub(crate) fn first(seed: &Seed, restoring: bool) -> Result<Vec<Change>, WalletError> {
+        let profile = Profile { seed: Hex::new(seed.as_bytes()), identity: None, pins: None, pid: None, restoring };
         Ok(vec![Change::Put(PROFILE, Record::Profile(profile).to_plain()?)])
     }
 
@@ -77,16 +85,19 @@ impl Book {
         let torn = |what: &str| WalletError::Damaged { what: what.to_owned() };
         let mut book = Self {
             vault,
-            profile: Profile { seed: Hex::new(&[]), identity: None, pins: None },
+            profile: Profile { seed: Hex::new(&[]), identity: None, pins: None, pid: None, restoring: false },
             inbox: Inbox::default(),
             keys: None,
             keyring: Arc::default(),
             state: None,
             coins: BTreeMap::new(),
             notes: BTreeMap::new(),
+            serials: HashMap::new(),
             operations: BTreeMap::new(),
             items: BTreeMap::new(),
             changes: BTreeMap::new(),
+            settled: HashSet::new(),
+            received: HashMap::new(),
             reserved: BTreeSet::new(),
             cursor: watch::Sender::new(Some(0)),
         };
@@ -100,12 +111,12 @@ impl Book {
                 }
                 Record::Coin(coin) => {
                     let coin = Credential::<Coin>::from_secret_bytes(coin.as_bytes());
-                    book.coins.insert(id, Arc::new(coin.map_err(|_| torn("a coin is malformed"))?));
+                    book.keep_coin(id, Arc::new(coin.map_err(|_| torn("a coin is malformed"))?));
                 }
                 Record::Note(note) => {
                     let credential = Credential::<Note>::from_secret_bytes(note.credential.as_bytes());
                     let credential = Arc::new(credential.map_err(|_| torn("a note is malformed"))?);
-                    book.notes.insert(id, HeldNote { credential, item: note.item });
+                    book.keep_note(id, HeldNote { credential, item: note.item });
                 }
                 Record::Operation(operation) => {
                     book.reserved.extend(&operation.inputs);
@@ -113,8 +124,7 @@ impl Book {
                 }
                 Record::Item(item) => {
                     let item = HistoryItem::try_from(item)?;
-                    book.changes.insert(item.cursor, item.number);
-                    book.items.insert(item.number, (id, item));
+                    book.keep_item(id, item);
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! reason.
 
 pub(crate) mod issuer;
+pub(crate) mod ledger;
 pub(crate) mod redeemer;
 
 use std::{fmt, future::Future, time::Duration};

@@ -127,6 +127,18 @@ pub enum WalletError {
         /// This machine's day in the server's time zone, YYYY-MM-DD.
         ours: String,
     },
+    /// The wallet was made from its words and has not looked through the logs to their ends.
+    #[error("the wallet is not restored to the end: go on with the restoring, which begins where it stopped")]
+    RestoreUnfinished,
+    /// The wallet was restored, and nobody told it its identity.
+    #[error("the wallet does not know its identity, which is not in the logs: tell it")]
+    IdentityMissing,
+    /// The wallet is registered for another identity.
+    #[error("these words are those of a wallet of another identity than {identity}: check the spelling")]
+    OtherIdentity {
+        /// What the caller said.
+        identity: Identity,
+    },
     /// The wallet has no registration yet.
     #[error("the wallet is not registered: register it with an invitation from the issuer first")]
     NotRegistered,
@@ -194,10 +206,11 @@ pub enum WalletError {
     /// The issuer has no account for this wallet.
     #[error("the issuer has no account for this wallet: register it, or ask the issuer's operator")]
     AccountUnknown,
-    /// A coin of this wallet was spent by another copy of it. The coin is gone from this copy.
+    /// A coin, note or state of this wallet was consumed by another copy of it. This copy has taken over what that one
+    /// left.
     #[error(
-        "a coin of this wallet was spent before by another copy of it (entry {log_index} of the payment log); it has been \
-         taken off: try again with the rest, and use one copy only"
+        "money of this wallet was spent before by another copy of it (entry {log_index} of the payment log); the wallet has \
+         caught up with that copy: try again with what there is now"
     )]
     SpentElsewhere {
         /// The entry of the payment log that spent it.
@@ -264,8 +277,10 @@ impl WalletError {
             | Self::InvalidPaymentRequest { .. } => ErrorReason::MalformedRequest,
             Self::DiskFull | Self::Storage { .. } | Self::InUse { .. } => ErrorReason::StoreUnavailable,
             Self::Unreachable { .. } => ErrorReason::PeerUnreachable,
-            Self::NotRegistered => ErrorReason::NotRegistered,
-            Self::AlreadyRegistered { .. } | Self::IdentityTaken => ErrorReason::IdentityTaken,
+            Self::NotRegistered | Self::RestoreUnfinished | Self::IdentityMissing => ErrorReason::NotRegistered,
+            Self::AlreadyRegistered { .. } | Self::OtherIdentity { .. } | Self::IdentityTaken => {
+                ErrorReason::IdentityTaken
+            }
             Self::NotInvited => ErrorReason::NotInvited,
             Self::IdentityUnknown { .. } => ErrorReason::IdentityUnknown,
             Self::InsufficientFunds { .. } | Self::AccountTooLow { .. } => ErrorReason::InsufficientBalance,

@@ -43,10 +43,11 @@ impl fmt::Debug for RequestId {
 }
 
 /// Kinds of items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     /// Registration with the issuer.
+    #[default]
     Register,
     /// Money taken from the account into the wallet.
     Withdraw,
@@ -61,10 +62,11 @@ pub enum OperationKind {
 }
 
 /// How far an item got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationState {
     /// Begun, with an outcome that is not known yet; or a payment that was found and not claimed yet.
+    #[default]
     Pending,
     /// Finished: the money has moved.
     Done,
@@ -82,7 +84,7 @@ pub struct ItemFailure {
 }
 
 /// Something that the wallet did, or that came to it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct HistoryItem {
     /// Its number, ascending from 1 in the order in which items were begun or first seen.
     pub number: u64,
@@ -96,16 +98,20 @@ pub struct HistoryItem {
     pub amount: Amount,
     /// The fee paid besides the amount.
     pub fee: Amount,
-    /// The payee of one's own payment. A payee does not learn who paid.
+    /// The payee of one's own payment; `None` when the wallet was restored, because the log has no identities. A payee
+    /// does not learn who paid.
     pub payee: Option<Identity>,
     /// Text of the payment. Whoever shows a received one on a terminal or page has to escape it.
     pub memo: String,
-    /// When it was begun or first seen, seconds since 1970-01-01T00:00:00Z by this machine's clock.
+    /// When it was begun or first seen, seconds since 1970-01-01T00:00:00Z by this machine's clock. Noon of the day, when
+    /// it was found in the log.
     pub unix_seconds: i64,
     /// The transaction in the log: of a received payment the payer's; of an operation that was rebuilt the last one.
     pub transaction_id: Option<TransactionId>,
     /// Its entry: in the issuance log for register and withdraw, otherwise in the payment log. `None` until it is known.
     pub log_index: Option<u64>,
+    /// Of a received payment: the entry of the payment log that claimed it.
+    pub claim_index: Option<u64>,
     /// The id with which it was asked for; `None` for what was not asked for by a request.
     pub request_id: Option<RequestId>,
     /// Why it failed.

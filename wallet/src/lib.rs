@@ -47,9 +47,9 @@ mod book;
 mod client;
 mod directory;
 mod file;
-mod inbox;
 mod operation;
 mod record;
+mod scan;
 mod select;
 mod terms;
 mod vault;
@@ -70,6 +70,6 @@ pub use history::{HistoryItem, HistoryPage, ItemFailure, OperationKind, Operatio
 pub use payment_request::PaymentRequest;
 pub use report::{
     AccountInfo, Balance, IncomingPayment, PendingPayment, PendingReason, Receipt, ReceiptCaps, ReceiveReport,
-    RegisterOutcome, Registration, Restricted, Resumed, WalletInfo,
+    RegisterOutcome, Registration, RestoreReport, Restored, Restricted, Resumed, WalletInfo,
 };
 pub use wallet::{Options, Progress, Wallet, Watch};

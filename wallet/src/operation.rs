@@ -41,7 +41,7 @@ use crate::{
 };
 
 pub(crate) use claim::{Claim, rule_for};
-pub(crate) use drive::Settled;
+pub(crate) use drive::{Settled, failed};
 pub(crate) use pay::Pay;
 pub(crate) use redeem::Redeem;
 pub(crate) use register::Register;

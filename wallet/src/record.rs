@@ -77,6 +77,12 @@ pub(crate) struct Profile {
     pub(crate) identity: Option<String>,
     /// Set at the first contact.
     pub(crate) pins: Option<Pins>,
+    /// The scalar of the identity, which is all that the log has of it. Set when the registration was found there.
+    #[serde(default)]
+    pub(crate) pid: Option<Hex>,
+    /// The wallet was made from its words, and the logs were not looked through to their ends yet.
+    #[serde(default)]
+    pub(crate) restoring: bool,
 }
 
 /// What the servers were at the first contact, and must remain.
@@ -92,11 +98,20 @@ pub(crate) struct Pins {
     pub(crate) redeemer_origin: Option<String>,
 }
 
-/// How far the payment log was looked through.
+/// How far the logs were looked through, and what they said.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Inbox {
-    /// Index of the first entry that was not looked at.
+    /// Index of the first entry of the payment log that was not looked at.
     pub(crate) next: u64,
+    /// The same of the issuance log.
+    #[serde(default)]
+    pub(crate) issuance_next: u64,
+    /// Another copy of this wallet was seen at work.
+    #[serde(default)]
+    pub(crate) copies: bool,
+    /// The newest directory entry of the wallet's identity, if it names another wallet's key.
+    #[serde(default)]
+    pub(crate) strange_directory: Option<u64>,
     /// After how many months notes expire, by policy hash in hexadecimal.
     pub(crate) policies: BTreeMap<String, u32>,
     /// Bits of bucket numbers when the log was last looked through.
@@ -182,6 +197,8 @@ pub(crate) struct StoredItem {
     unix_seconds: i64,
     transaction_id: Option<Hex>,
     log_index: Option<u64>,
+    #[serde(default)]
+    claim_index: Option<u64>,
     request_id: Option<Hex>,
     failure: Option<(String, String)>,
 }
@@ -200,6 +217,7 @@ impl From<&HistoryItem> for StoredItem {
             unix_seconds: item.unix_seconds,
             transaction_id: item.transaction_id.map(|id| Hex::new(id.as_bytes())),
             log_index: item.log_index,
+            claim_index: item.claim_index,
             request_id: item.request_id.map(|id| Hex::new(id.as_bytes())),
             failure: item
                 .failure
@@ -232,6 +250,7 @@ impl TryFrom<StoredItem> for HistoryItem {
             unix_seconds: stored.unix_seconds,
             transaction_id: transaction_id.transpose().map_err(|_| wrong())?,
             log_index: stored.log_index,
+            claim_index: stored.claim_index,
             request_id: request_id.transpose().map_err(|_| wrong())?,
             failure,
         })
@@ -258,6 +277,7 @@ mod tests {
             unix_seconds: -1,
             transaction_id: Some(TransactionId::new([3; 32])),
             log_index: Some(0),
+            claim_index: Some(5),
             request_id: Some(RequestId::new([4; 16])),
             failure: Some(ItemFailure { reason: ErrorReason::AlreadySpent, message: "gone".to_owned() }),
         };

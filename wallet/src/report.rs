@@ -48,8 +48,8 @@ pub struct Receipt {
 /// A registered wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// Whose wallet it is.
-    pub identity: Identity,
+    /// Whose wallet it is. `None` when it was restored and nobody told it: the logs have no identities.
+    pub identity: Option<Identity>,
     /// Number of its class in the policy.
     pub class: u32,
     /// Name of its class in the policy, or its number while the policy is not known.
@@ -125,6 +125,33 @@ pub struct WalletInfo {
     pub redeemer: String,
     /// What could not be found out, and why.
     pub problems: Vec<String>,
+}
+
+/// Whose wallet came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restored {
+    /// The wallet of this identity.
+    For(Identity),
+    /// A registered wallet. Its identity is not in the logs, and is needed only to show it and to ask for payments:
+    /// [`Wallet::restore`](crate::Wallet::restore) with the identity adds it at any time.
+    WithoutIdentity,
+    /// The logs have no registration of a wallet with these words.
+    NeverRegistered,
+}
+
+/// What was restored.
+#[derive(Debug, Clone)]
+pub struct RestoreReport {
+    /// Whose wallet it is.
+    pub restored: Restored,
+    /// The money that it holds.
+    pub balance: Balance,
+    /// Entries of the issuance log that were looked through.
+    pub issuance_log_size: u64,
+    /// Entries of the payment log that were looked through.
+    pub payment_log_size: u64,
+    /// Items of the history.
+    pub items: u64,
 }
 
 /// What receiving brought.

@@ -79,7 +79,7 @@ impl WalletService for WalletApi {
         let outcome = self.wallet.register(&request.identity, &request.invitation).await.map_err(refused)?;
         match outcome {
             RegisterOutcome::Registered(registration) => Ok(Response::new(v1::WalletServiceRegisterResponse {
-                identity: registration.identity.as_str().to_owned(),
+                identity: registration.identity.map_or_else(String::new, |identity| identity.as_str().to_owned()),
                 class_name: registration.class_name,
                 valid_through: registration.valid_through.to_string(),
             })),

@@ -4,6 +4,7 @@ mod info;
 pub(crate) mod inner;
 mod receive;
 mod register;
+mod restore;
 mod resume;
 mod spend;
 
@@ -28,7 +29,7 @@ use crate::{
     error::WalletError,
     history::{HistoryItem, HistoryPage, RequestId},
     payment_request::PaymentRequest,
-    report::{Balance, Receipt, ReceiveReport, RegisterOutcome, Resumed, WalletInfo},
+    report::{Balance, Receipt, ReceiveReport, RegisterOutcome, RestoreReport, Resumed, WalletInfo},
     vault::{self, Vault},
 };
 use inner::Inner;
@@ -90,21 +91,47 @@ impl Wallet {
         phrase: Option<&str>,
         options: Options,
     ) -> Result<(Self, Zeroizing<String>), WalletError> {
+        let (seed, phrase) = match phrase {
+            Some(phrase) => (Seed::from_phrase(phrase)?, Zeroizing::new(phrase.to_owned())),
+            None => Seed::generate(&mut UnwrapErr(SysRng)),
+        };
+        Ok((Self::make(dir, passphrase, connection, Book::first(&seed, false)?, options).await?, phrase))
+    }
+
+    /// Makes a wallet in `dir` with the secrets of 24 words, whose past is in the logs: [`Wallet::restore`] has to be called
+    /// next, and nothing else can be done before. No server is asked.
+    ///
+    /// # Errors
+    /// As [`Wallet::create`].
+    pub async fn create_from_words(
+        dir: &Path,
+        passphrase: &str,
+        connection: &Connection,
+        phrase: &str,
+        options: Options,
+    ) -> Result<Self, WalletError> {
+        let seed = Seed::from_phrase(phrase)?;
+        Self::make(dir, passphrase, connection, Book::first(&seed, true)?, options).await
+    }
+
+    async fn make(
+        dir: &Path,
+        passphrase: &str,
+        connection: &Connection,
+        first: Vec<vault::Change>,
+        options: Options,
+    ) -> Result<Self, WalletError> {
         if passphrase.is_empty() {
             return Err(WalletError::EmptyPassphrase);
         }
         if Self::exists(dir) {
             return Err(WalletError::WalletExists { dir: dir.to_path_buf() });
         }
-        let (seed, phrase) = match phrase {
-            Some(phrase) => (Seed::from_phrase(phrase)?, Zeroizing::new(phrase.to_owned())),
-            None => Seed::generate(&mut UnwrapErr(SysRng)),
-        };
         crate::file::create_dir(dir)?;
         connection.save(dir)?;
-        let vault = Vault::create(dir, passphrase, Book::first(&seed)?).await?;
+        let vault = Vault::create(dir, passphrase, first).await?;
         vault.close().await;
-        Ok((Self::open_with(dir, passphrase, options).await?, phrase))
+        Self::open_with(dir, passphrase, options).await
     }
 
     /// Whether there is a wallet in `dir`.
@@ -201,6 +228,27 @@ impl Wallet {
         self.run(|inner| async move { inner.resume().await }).await
     }
 
+    /// Whether the wallet was made from its words and [`Wallet::restore`] has not come to an end.
+    pub async fn is_restoring(&self) -> bool {
+        self.inner.book.lock().await.is_restoring()
+    }
+
+    /// Finds out from the logs what a wallet made from its words holds and did: its registration, coins, payments to it and
+    /// its history. Every commitment is recomputed and every signature verified. What an interrupted run has found is kept.
+    /// `progress` is told how many entries of both logs were looked through, of how many.
+    ///
+    /// The logs have no identities. With the `identity`, which has to be the one that the wallet was registered for, it is
+    /// known again; a restored wallet can be told it later by another call. Lost for good are the memos and payees of one's
+    /// own payments.
+    ///
+    /// # Errors
+    /// [`WalletError::OtherIdentity`], [`WalletError::Unreachable`], [`WalletError::Contradiction`] when a log has something
+    /// of this wallet that does not verify.
+    pub async fn restore(&self, identity: Option<&Identity>, progress: Progress) -> Result<RestoreReport, WalletError> {
+        let identity = identity.cloned();
+        self.run(|inner| async move { inner.restore(identity, progress).await }).await
+    }
+
     /// Registers the wallet for an identity with the invitation from the issuer's operator. When it is registered for this
     /// identity already, it answers as before.
     ///
@@ -209,7 +257,10 @@ impl Wallet {
     /// [`WalletError::NotInvited`], [`WalletError::InvalidIdentity`], [`WalletError::Unreachable`].
     pub async fn register(&self, identity: &str, invitation: &str) -> Result<RegisterOutcome, WalletError> {
         let (identity, invitation) = (identity.to_owned(), Zeroizing::new(invitation.to_owned()));
-        self.run(|inner| async move { inner.register(&identity, &invitation).await }).await
+        self.run(|inner| async move {
+            inner.ready().await?;
+            inner.register(&identity, &invitation).await
+        }).await
     }
 
     /// Takes money from the account into the wallet.
@@ -219,7 +270,10 @@ impl Wallet {
     /// [`WalletError::CapExceeded`], [`WalletError::RequestIdReused`], [`WalletError::FailedBefore`],
     /// [`WalletError::Unreachable`].
     pub async fn withdraw(&self, amount: Amount, request_id: RequestId) -> Result<Receipt, WalletError> {
-        self.run(move |inner| async move { inner.withdraw(amount, request_id).await }).await
+        self.run(move |inner| async move {
+            inner.ready().await?;
+            inner.withdraw(amount, request_id).await
+        }).await
     }
 
     /// Pays an identity, which need not be online. The policy's fee is taken besides.
@@ -236,7 +290,10 @@ impl Wallet {
         request_id: RequestId,
     ) -> Result<Receipt, WalletError> {
         let (payee, memo) = (payee.clone(), memo.to_owned());
-        self.run(move |inner| async move { inner.pay(&payee, amount, &memo, request_id).await }).await
+        self.run(move |inner| async move {
+            inner.ready().await?;
+            inner.pay(&payee, amount, &memo, request_id).await
+        }).await
     }
 
     /// Looks for payments in the log and claims all that the caps allow today.
@@ -256,7 +313,10 @@ impl Wallet {
     /// # Errors
     /// As [`Wallet::receive`].
     pub async fn receive_with(&self, progress: Progress) -> Result<ReceiveReport, WalletError> {
-        self.run(|inner| async move { inner.receive(progress).await }).await
+        self.run(|inner| async move {
+            inner.ready().await?;
+            inner.receive(progress).await
+        }).await
     }
 
     /// Pays money from the wallet back into the account at the issuer.
@@ -266,7 +326,10 @@ impl Wallet {
     /// [`WalletError::CapExceeded`], [`WalletError::RequestIdReused`], [`WalletError::FailedBefore`],
     /// [`WalletError::Unreachable`].
     pub async fn redeem(&self, amount: Amount, request_id: RequestId) -> Result<Receipt, WalletError> {
-        self.run(move |inner| async move { inner.redeem(amount, request_id).await }).await
+        self.run(move |inner| async move {
+            inner.ready().await?;
+            inner.redeem(amount, request_id).await
+        }).await
     }
 
     /// Makes a payment request to this wallet's identity; `None` leaves the amount to the payer.
@@ -276,7 +339,7 @@ impl Wallet {
     pub async fn create_request(&self, amount: Option<Amount>, memo: &str) -> Result<PaymentRequest, WalletError> {
         let book = self.inner.book.lock().await;
         book.state()?;
-        let identity = book.identity()?.ok_or(WalletError::NotRegistered)?;
+        let identity = book.identity()?.ok_or(WalletError::IdentityMissing)?;
         let currency = book.currency().ok_or(WalletError::NotRegistered)?;
         PaymentRequest::new(identity, amount, memo, &currency)
     }

@@ -7,7 +7,7 @@ use crate::{
     error::DecodeError,
     keys::{KeyId, VERSION},
     policy::PolicyHash,
-    seal::{CT_SELF_LENGTH, open_self},
+    seal::{CT_NOTE_LENGTH, CT_SELF_LENGTH, open_self},
     seed::WalletKeys,
     statement::{Publics, Statement},
 };
@@ -62,7 +62,7 @@ impl<'a> Outline<'a> {
         reader.bytes(32 * commitments)?;
         let ct_self = reader.bytes(CT_SELF_LENGTH)?.try_into().map_err(|_| DecodeError::Truncated)?;
         let bucket = if statement == Statement::Pay {
-            reader.bytes(crate::seal::CT_NOTE_LENGTH)?;
+            reader.bytes(CT_NOTE_LENGTH)?;
             Some(reader.u32()?)
         } else {
             None

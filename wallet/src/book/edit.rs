@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
-use farthing_ecash::{coin::Coin, credential::Credential, note::Note, wallet_state::WalletState};
+use farthing_ecash::{coin::Coin, credential::Credential, identity::Pid, note::Note, wallet_state::WalletState};
 
 use super::{Book, HeldNote, INBOX, PROFILE, STATE};
 use crate::{
     error::WalletError,
-    history::HistoryItem,
+    history::{HistoryItem, OperationKind, OperationState},
     operation::Operation,
     record::{Hex, Inbox, Pins, Record, StoredNote},
+    scan::Log,
     vault::{Change, RecordId},
 };
 
 /// One change. Several are made together or not at all.
 pub(crate) enum Edit {
     Identity(Option<String>),
+    /// The registration was found in the log.
+    Registered(Pid),
+    /// The logs were looked through to their ends.
+    Restored,
     Pins(Pins),
     Inbox(Inbox),
     State(Credential<WalletState>),
@@ -35,6 +40,8 @@ pub(crate) enum Edit {
 /// An edit whose record has its key.
 enum Ready {
     Identity(Option<String>),
+    Registered(Hex),
+    Restored,
     Pins(Pins),
     Inbox(Inbox),
     State(Arc<Credential<WalletState>>),
@@ -62,6 +69,15 @@ impl Book {
                 Edit::Identity(identity) => {
                     profile.identity.clone_from(&identity);
                     (Change::Put(PROFILE, Record::Profile(profile.clone()).to_plain()?), Ready::Identity(identity))
+                }
+                Edit::Registered(pid) => {
+                    let pid = Hex::new(&pid.to_bytes());
+                    profile.pid = Some(pid.clone());
+                    (Change::Put(PROFILE, Record::Profile(profile.clone()).to_plain()?), Ready::Registered(pid))
+                }
+                Edit::Restored => {
+                    profile.restoring = false;
+                    (Change::Put(PROFILE, Record::Profile(profile.clone()).to_plain()?), Ready::Restored)
                 }
                 Edit::Pins(pins) => {
                     profile.pins = Some(pins.clone());
@@ -115,13 +131,23 @@ impl Book {
     fn apply(&mut self, edit: Ready) {
         match edit {
             Ready::Identity(identity) => self.profile.identity = identity,
+            Ready::Registered(pid) => self.profile.pid = Some(pid),
+            Ready::Restored => self.profile.restoring = false,
             Ready::Pins(pins) => self.profile.pins = Some(pins),
             Ready::Inbox(inbox) => self.inbox = inbox,
             Ready::State(state) => self.state = Some(state),
-            Ready::Coin(id, coin) => drop(self.coins.insert(id, coin)),
-            Ready::DropCoin(id) => drop(self.coins.remove(&id)),
-            Ready::Note(id, note) => drop(self.notes.insert(id, note)),
-            Ready::DropNote(id) => drop(self.notes.remove(&id)),
+            Ready::Coin(id, coin) => self.keep_coin(id, coin),
+            Ready::DropCoin(id) => {
+                if let Some(coin) = self.coins.remove(&id) {
+                    self.serials.remove(&coin.nullifier());
+                }
+            }
+            Ready::Note(id, note) => self.keep_note(id, note),
+            Ready::DropNote(id) => {
+                if let Some(note) = self.notes.remove(&id) {
+                    self.serials.remove(&note.credential.nullifier());
+                }
+            }
             Ready::Operation(id, operation) => {
                 self.reserved.extend(&operation.inputs);
                 self.operations.insert(id, operation);
@@ -131,13 +157,37 @@ impl Book {
                     self.reserved.remove(input);
                 }
             }
-            Ready::Item(id, item) => {
-                if let Some((_, old)) = self.items.get(&item.number) {
-                    self.changes.remove(&old.cursor);
-                }
-                self.changes.insert(item.cursor, item.number);
-                self.items.insert(item.number, (id, item));
-            }
+            Ready::Item(id, item) => self.keep_item(id, item),
         }
+    }
+
+    pub(super) fn keep_coin(&mut self, id: RecordId, coin: Arc<Credential<Coin>>) {
+        self.serials.insert(coin.nullifier(), id);
+        self.coins.insert(id, coin);
+    }
+
+    pub(super) fn keep_note(&mut self, id: RecordId, note: HeldNote) {
+        self.serials.insert(note.credential.nullifier(), id);
+        self.notes.insert(id, note);
+    }
+
+    pub(super) fn keep_item(&mut self, id: RecordId, item: HistoryItem) {
+        if let Some((_, old)) = self.items.get(&item.number) {
+            self.changes.remove(&old.cursor);
+        }
+        self.changes.insert(item.cursor, item.number);
+        match item.kind {
+            OperationKind::Receive => {
+                self.received.extend(item.log_index.map(|index| (index, item.number)));
+                self.settled.extend(item.claim_index.map(|index| (Log::Payments, index)));
+            }
+            // The day on which it was rebuilt or refused says nothing of an entry.
+            kind if item.state == OperationState::Done => {
+                let log = Log::of(kind);
+                self.settled.extend(item.log_index.map(|index| (log, index)));
+            }
+            _ => {}
+        }
+        self.items.insert(item.number, (id, item));
     }
 }

@@ -6,7 +6,7 @@ use farthing_ecash::{
     amount::{Amount, Currency},
     coin::Coin,
     credential::{Credential, Nullifier},
-    identity::Identity,
+    identity::{Identity, Pid},
     keys::{KeyId, PublicKey},
     policy::UNRESTRICTED,
     seed::WalletKeys,
@@ -19,6 +19,7 @@ use crate::{
     history::{HistoryItem, HistoryPage, OperationKind, OperationState, RequestId},
     operation::{Inputs, Intent, Operation},
     record::Inbox,
+    scan::Log,
     report::{Balance, Restricted},
     select::Candidate,
     terms::{Terms, purpose_name},
@@ -29,6 +30,24 @@ impl Book {
     /// Whose wallet it is, from the beginning of the registration on.
     pub(crate) fn identity(&self) -> Result<Option<Identity>, WalletError> {
         Ok(self.profile.identity.as_deref().map(Identity::parse).transpose()?)
+    }
+
+    /// The scalar of whose wallet it is: all that the log has of the identity.
+    pub(crate) fn pid(&self) -> Result<Option<Pid>, WalletError> {
+        if let Some(identity) = self.identity()? {
+            return Ok(Some(identity.pid()));
+        }
+        let wrong = || WalletError::Damaged { what: "the scalar of the identity is malformed".to_owned() };
+        let pid = |pid: &crate::record::Hex| {
+            let bytes = pid.as_bytes().try_into().map_err(|_| wrong())?;
+            Pid::from_bytes(bytes).map_err(|_| wrong())
+        };
+        self.profile.pid.as_ref().map(pid).transpose()
+    }
+
+    /// Whether the wallet was made from its words and does not know its past yet.
+    pub(crate) fn is_restoring(&self) -> bool {
+        self.profile.restoring
     }
 
     /// The wallet's secrets for its issuer.
@@ -115,10 +134,24 @@ impl Book {
         self.coins.get(&id)
     }
 
-    /// Whether the wallet holds this coin or note already.
-    pub(crate) fn holds(&self, nullifier: &Nullifier) -> bool {
-        self.coins.values().any(|coin| coin.nullifier() == *nullifier)
-            || self.notes.values().any(|note| note.credential.nullifier() == *nullifier)
+    /// The coin or note with this serial, if the wallet holds it.
+    pub(crate) fn find(&self, nullifier: &Nullifier) -> Option<RecordId> {
+        self.serials.get(nullifier).copied()
+    }
+
+    /// Whether this entry is a transaction of this wallet whose outcome is in the book.
+    pub(crate) fn is_settled(&self, log: Log, index: u64) -> bool {
+        self.settled.contains(&(log, index))
+    }
+
+    /// Whether this entry is a payment to this wallet that is in the book.
+    pub(crate) fn has_received(&self, index: u64) -> bool {
+        self.received.contains_key(&index)
+    }
+
+    /// Everybody whom the wallet paid by name.
+    pub(crate) fn payees(&self) -> impl Iterator<Item = Identity> {
+        self.items.values().filter_map(|(_, item)| item.payee.clone())
     }
 
     /// How much money there is.
@@ -156,15 +189,14 @@ impl Book {
         self.items.values().map(|(_, item)| item).find(|item| item.request_id == Some(request_id))
     }
 
-    /// The item of a received payment.
-    pub(crate) fn received(&self, log_index: u64) -> Option<&HistoryItem> {
-        let mut received = self.items.values().map(|(_, item)| item).filter(|item| item.kind == OperationKind::Receive);
-        received.find(|item| item.log_index == Some(log_index))
-    }
-
     /// The operation of an item.
     pub(crate) fn operation_of(&self, item: u64) -> Option<RecordId> {
         self.operations.iter().find(|(_, operation)| operation.item == Some(item)).map(|(id, _)| *id)
+    }
+
+    /// How many items the history has.
+    pub(crate) fn item_count(&self) -> u64 {
+        u64::try_from(self.items.len()).unwrap_or(u64::MAX)
     }
 
     /// The number of the next item.

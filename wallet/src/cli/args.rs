@@ -83,8 +83,12 @@ pub(super) enum ColorWhen {
 /// The commands.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make a new wallet, or make one again from its words
+    /// Make a new wallet
     Init(Init),
+    /// Make a wallet again from its 24 words: all that it held is in the public logs
+    ///
+    /// Looks through both logs, which shows the servers nothing. Can be interrupted: run it again, and it goes on.
+    Restore(Restore),
     /// Register the wallet under an identity
     ///
     /// The invitation code is asked for on the terminal, or read from a file: it is a secret, and the command line is not.
@@ -132,9 +136,30 @@ pub(super) struct Init {
     /// The certificate authorities of the servers, a PEM file. It is copied into the wallet
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) ca: PathBuf,
-    /// Make the wallet again from its 24 words, read from the first line of FILE; - is standard input
+    /// Use these 24 words, read from the first line of FILE; - is standard input. For words that no wallet was registered
+    /// with yet: a lost wallet comes back with `farthing restore`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) words_file: Option<PathBuf>,
+}
+
+/// `restore`
+#[derive(Args)]
+pub(super) struct Restore {
+    /// Address of the issuer, such as https://issuer.example:7001
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(super) issuer: Option<String>,
+    /// Address of the redeemer, such as https://redeemer.example:7002
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(super) redeemer: Option<String>,
+    /// The certificate authorities of the servers, a PEM file. It is copied into the wallet
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) ca: Option<PathBuf>,
+    /// Read the 24 words from the first line of FILE; - is standard input [default: ask on the terminal]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) words_file: Option<PathBuf>,
+    /// Whose wallet it is, such as alice@bank.example. The logs do not tell; may also be told later, by the same command
+    #[arg(long, value_name = "IDENTITY")]
+    pub(super) identity: Option<String>,
 }
 
 /// `register`

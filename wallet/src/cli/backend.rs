@@ -238,6 +238,15 @@ pub(super) fn wallet_problem(error: &WalletError) -> Problem {
         WalletError::Storage { .. } | WalletError::File { .. } => {
             wallet("WALLET_FILES", "Check the disk and who may use the wallet's directory, then run the command again.")
         }
+        WalletError::RestoreUnfinished => {
+            wallet("RESTORE_UNFINISHED", "`farthing restore` goes on where it stopped. Nothing is lost.")
+        }
+        WalletError::IdentityMissing => {
+            wallet("IDENTITY_MISSING", "`farthing restore --identity IDENTITY` tells the wallet its identity.")
+        }
+        WalletError::OtherIdentity { .. } => {
+            wallet("OTHER_IDENTITY", "Give the identity that the wallet was registered for, or leave it out.")
+        }
         WalletError::EmptyPassphrase | WalletError::Phrase(_) => {
             Problem::usage(message.as_str(), "Correct it and run the command again; no wallet was made.")
         }

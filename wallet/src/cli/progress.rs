@@ -36,6 +36,25 @@ impl Meter {
         })
     }
 
+    /// Where the wallet tells how much of both logs it has looked through to restore itself: that may take minutes, so the
+    /// rate and the remaining time are shown.
+    pub(super) fn restoring(&self) -> Progress {
+        let bar = self.bar.clone();
+        let begun = std::sync::atomic::AtomicBool::new(false);
+        Arc::new(move |done, total| {
+            if bar.length() != Some(total) {
+                bar.set_length(total);
+                set_style(&bar, "{msg} [{bar:30}] {human_pos} of {human_len} log entries, {per_sec}, {eta} left");
+            }
+            // What an earlier run has done says nothing of the speed of this one.
+            if !begun.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                bar.set_position(done);
+                bar.reset_eta();
+            }
+            bar.set_position(done);
+        })
+    }
+
     /// Hides the bar while a question is asked.
     pub(super) fn pause<T>(&self, question: impl FnOnce() -> T) -> T {
         self.bar.suspend(question)

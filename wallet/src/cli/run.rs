@@ -27,6 +27,7 @@ mod amount;
 mod daemon;
 mod init;
 mod moves;
+mod restore;
 
 /// How long what goes on in the background may hold up the end. What the wallet began it finishes with the next command.
 const END_PATIENCE: Duration = Duration::from_millis(200);
@@ -49,6 +50,7 @@ async fn command(cli: &Cli, output: &Output) -> Result<Exit, Problem> {
     let session = Session { global: &cli.global, output, meter: Meter::new(output), dir };
     match &cli.command {
         Command::Init(arguments) => init::init(arguments, &session).await,
+        Command::Restore(arguments) => restore::restore(arguments, &session).await,
         Command::Register(arguments) => init::register(arguments, &session).await,
         Command::Withdraw(arguments) => moves::withdraw(arguments, &session).await,
         Command::Pay(arguments) => moves::pay(arguments, &session).await,

@@ -51,8 +51,11 @@ pub(super) fn invitation(file: Option<&Path>, output: &Output) -> Result<Zeroizi
 }
 
 /// The 24 words of a wallet that is made again.
-pub(super) fn words(file: &Path, output: &Output) -> Result<Zeroizing<String>, Problem> {
-    first_line("words", file, output)
+pub(super) fn words(file: Option<&Path>, output: &Output) -> Result<Zeroizing<String>, Problem> {
+    match file {
+        Some(file) => first_line("words", file, output),
+        None => ask("The 24 words, with spaces between: ", "words", "--words-file FILE"),
+    }
 }
 
 fn ask(prompt: &str, what: &str, instead: &str) -> Result<Zeroizing<String>, Problem> {

@@ -8,6 +8,7 @@ use farthing_proto::v1;
 use serde_json::{Value, json};
 
 use super::printable::printable;
+use crate::report::{RestoreReport, Restored};
 
 mod history;
 mod info;
@@ -99,6 +100,52 @@ pub(super) fn registered(answer: &v1::WalletServiceRegisterResponse) -> Shown {
         printable(valid_through)
     );
     let document = json!({ "identity": identity, "class": class_name, "valid_through": valid_through });
+    Shown { text, document }
+}
+
+/// A wallet that came back from its words.
+pub(super) fn restored(report: &RestoreReport, money: &Money) -> Shown {
+    let balance = &report.balance;
+    let mut text = match &report.restored {
+        Restored::For(identity) => format!("The wallet of {} is restored.\n", printable(identity.as_str())),
+        Restored::WithoutIdentity => "The wallet is restored. Its identity is not in the logs: to ask for payments, tell it \
+                                      with `farthing restore --identity IDENTITY`.\n"
+            .to_owned(),
+        Restored::NeverRegistered => {
+            "The logs have no wallet with these words. If they are new, go on with `farthing register IDENTITY`; if not, \
+             look for a mistake in the words or the addresses.\n"
+                .to_owned()
+        }
+    };
+    text += &format!("{} can be spent\n", money.text(balance.available.get()));
+    for part in &balance.restricted {
+        text += &format!("{} can be spent for {} only\n", money.text(part.amount.get()), printable(&part.purpose));
+    }
+    if balance.claimable.get() > 0 {
+        text += &format!("{} were paid to you and wait for `farthing receive`\n", money.text(balance.claimable.get()));
+    }
+    let (issuance, payments) = (report.issuance_log_size, report.payment_log_size);
+    text += &format!("{issuance} entries of issuance and {payments} of payments were looked through\n");
+    let identity = match &report.restored {
+        Restored::For(identity) => Some(identity.as_str()),
+        Restored::WithoutIdentity | Restored::NeverRegistered => None,
+    };
+    let restricted = balance
+        .restricted
+        .iter()
+        .map(|part| json!({ "purpose": part.purpose, "amount": part.amount.get() }))
+        .collect::<Vec<_>>();
+    let document = json!({
+        "registered": report.restored != Restored::NeverRegistered,
+        "identity": identity,
+        "available": balance.available.get(),
+        "claimable": balance.claimable.get(),
+        "restricted": restricted,
+        "currency": money.document(),
+        "issuance_log_size": issuance,
+        "payment_log_size": payments,
+        "history_items": report.items,
+    });
     Shown { text, document }
 }
 

@@ -7,9 +7,8 @@ use farthing_ecash::{
     seal::EncryptionKey,
 };
 use farthing_proto::v1::{
-    GetAccountRequest, GetAccountResponse, GetDirectoryBucketRequest, GetIssuerRequest, GetLogSizeRequest,
-    RegisterRequest, WithdrawRequest, issuer_service_client::IssuerServiceClient,
-    ledger_service_client::LedgerServiceClient,
+    GetAccountRequest, GetAccountResponse, GetDirectoryBucketRequest, GetIssuerRequest, RegisterRequest,
+    WithdrawRequest, issuer_service_client::IssuerServiceClient,
 };
 
 use super::{CallError, Client};
@@ -116,10 +115,5 @@ impl IssuerClient {
             async move { IssuerServiceClient::new(channel).get_account(message).await }
         };
         Ok(self.0.call(call).await.map_err(CallError::into_error)?.into_inner())
-    }
-
-    pub(crate) async fn log_size(&self) -> Result<u64, WalletError> {
-        let call = |channel| async move { LedgerServiceClient::new(channel).get_log_size(GetLogSizeRequest {}).await };
-        Ok(self.0.call(call).await.map_err(CallError::into_error)?.into_inner().size)
     }
 }

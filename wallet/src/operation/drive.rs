@@ -161,7 +161,8 @@ impl Inner {
                 Some(note) => {
                     edits.push(Edit::DropNote(*input));
                     let item = book.item(note.item).cloned();
-                    edits.extend(item.map(|item| Edit::Item(HistoryItem { state: OperationState::Done, ..item })));
+                    let done = |item| HistoryItem { state: OperationState::Done, claim_index: Some(log_index), ..item };
+                    edits.extend(item.map(|item| Edit::Item(done(item))));
                 }
             }
         }
@@ -282,18 +283,10 @@ impl Inner {
     pub(crate) fn new_item(&self, book: &Book, intent: &Intent, request_id: Option<RequestId>) -> HistoryItem {
         HistoryItem {
             number: book.next_number(),
-            cursor: 0,
             kind: intent.kind(),
-            state: OperationState::Pending,
-            amount: farthing_ecash::amount::Amount::ZERO,
-            fee: farthing_ecash::amount::Amount::ZERO,
-            payee: None,
-            memo: String::new(),
             unix_seconds: self.unix_seconds(),
-            transaction_id: None,
-            log_index: None,
             request_id,
-            failure: None,
+            ..HistoryItem::default()
         }
     }
 }
@@ -310,7 +303,7 @@ impl Draft {
 }
 
 /// The item of an operation that failed.
-pub(super) fn failed(item: HistoryItem, error: &WalletError) -> HistoryItem {
+pub(crate) fn failed(item: HistoryItem, error: &WalletError) -> HistoryItem {
     let failure = ItemFailure { reason: error.reason(), message: error.to_string() };
     HistoryItem { state: OperationState::Failed, failure: Some(failure), ..item }
 }

@@ -11,7 +11,6 @@ use farthing_ecash::{
     identity::Identity,
     keys::{KeyId, PublicKey},
     pay, redeem, register,
-    seal::open_self,
     seed::WalletKeys,
     statement::Statement,
     swap,
@@ -58,11 +57,6 @@ impl Settlement {
         Some(core.month().plus(*months))
     }
 
-    /// Whether a copy of this wallet made the transaction: only its keys open the self-ciphertext.
-    pub(crate) fn made(&self, core: &Core) -> bool {
-        open_self(self.keys.self_key(), &core.publics().nonce, &core.header().key, core.ct_self()).is_ok()
-    }
-
     /// Verifies the answer and opens the outputs. `None` when the answer is not what this transaction asked for, or the
     /// transaction is not of this wallet.
     pub(crate) fn outputs(&self, core: &Core, answer: &[u8]) -> Option<Outputs> {
@@ -95,7 +89,7 @@ impl Settlement {
 impl Outputs {
     /// The edits that put the outputs into the book. A coin worth nothing is none; one that is held already stays.
     pub(crate) fn edits(self, book: &Book) -> Vec<Edit> {
-        let worth = |coin: &Credential<Coin>| coin.attributes().value().get() > 0 && !book.holds(&coin.nullifier());
+        let worth = |coin: &Credential<Coin>| coin.attributes().value().get() > 0 && book.find(&coin.nullifier()).is_none();
         let coins = self.coins.into_iter().filter(worth).map(Edit::AddCoin);
         coins.chain(self.state.map(Edit::State)).collect()
     }

@@ -9,18 +9,15 @@ use farthing_ecash::{
 };
 use farthing_service::status::Failure;
 
-use super::{
-    Settled,
-    drive::{failed, pending},
-    settle::Settlement,
-};
+use super::{Settled, drive::pending};
 use crate::{
-    book::{Book, Edit},
+    book::Book,
     error::{Server, WalletError},
-    history::{HistoryItem, OperationState},
+    history::OperationState,
     record::Hex,
-    vault::{RecordId, blocking},
-    wallet::inner::Inner,
+    scan::{Log, look::Seen},
+    vault::RecordId,
+    wallet::{Progress, inner::Inner},
 };
 
 fn contradiction(what: &str) -> WalletError {
@@ -29,11 +26,12 @@ fn contradiction(what: &str) -> WalletError {
 
 impl Inner {
     /// An input of this operation was spent by the transaction of a log entry. When that is one of this operation's own, it
-    /// is answered; when it is of another copy of this wallet, what it brought is taken over, and this operation has failed.
+    /// is answered; when it is of another copy of this wallet, the wallet catches up with that, and this operation has
+    /// failed.
     pub(super) async fn already_spent(&self, id: RecordId, failure: &Failure) -> Result<Settled, WalletError> {
         let log_index =
             failure.number("log_index").ok_or_else(|| contradiction("it does not say what spent a coin"))?;
-        let bytes = match self.redeemer.entry(log_index).await {
+        let bytes = match self.redeemer.0.entry(log_index).await {
             Ok(bytes) => bytes,
             Err(WalletError::Unreachable { what, .. }) => {
                 return Ok(pending(&format!("the redeemer does not say what spent a coin: {what}")));
@@ -42,47 +40,57 @@ impl Inner {
         };
         let (core, answer) =
             spender(&bytes).ok_or_else(|| contradiction("the entry that spent a coin is malformed"))?;
-        let mut book = self.book.lock().await;
-        let Some(operation) = book.operation(id) else { return Ok(Settled::Done) };
-        let spender = core.id();
-        if operation.core()?.id() == spender || operation.earlier.contains(&Hex::new(spender.as_bytes())) {
-            return self.answered(&mut book, id, core, answer, log_index).await;
+        let (item, unseen) = {
+            let mut book = self.book.lock().await;
+            let Some(operation) = book.operation(id) else { return Ok(Settled::Done) };
+            let spender = core.id();
+            if operation.core()?.id() == spender || operation.earlier.contains(&Hex::new(spender.as_bytes())) {
+                return self.answered(&mut book, id, core, answer, log_index).await;
+            }
+            (operation.item, log_index >= book.inbox().next)
+        };
+        if unseen {
+            // In the order of the log, with all that the other copy did before and since.
+            let quiet: Progress = std::sync::Arc::new(|_, _| {});
+            match self.catch_up(None, &quiet).await {
+                Ok(_) => {}
+                Err(WalletError::Unreachable { server, what }) => {
+                    return Ok(pending(&format!("the {server} does not show its log: {what}")));
+                }
+                Err(error) => return Err(error),
+            }
         }
-        let spent: BTreeSet<Nullifier> = core.nullifiers().collect();
-        let lost = lost(&book, &operation.inputs, &spent);
-        let state_lost = book.state().is_ok_and(|state| spent.contains(&state.nullifier()));
-        if lost.is_empty() && !state_lost {
-            return Err(contradiction("the entry that it names did not spend this coin"));
+        if self.book.lock().await.operation(id).is_some() {
+            // The entry was left out when the log was looked through, because its payee is in another bucket.
+            self.take_one(id, log_index, &bytes, &core).await?;
         }
-        let settlement = Settlement::new(&book)?;
-        let (outputs, made_here) =
-            blocking(move || Ok((settlement.outputs(&core, &answer), settlement.made(&core)))).await?;
-        let own = state_lost || lost.iter().any(|input| book.note(*input).is_none());
-        if own && !made_here {
-            // Only this wallet's secret spends its coins and states, and whoever has that can open what it made.
-            return Err(contradiction(
-                "the entry that it names spent money of this wallet, but no copy of this wallet made it",
-            ));
+        let book = self.book.lock().await;
+        let done = |number| book.item(number).is_some_and(|item| item.state == OperationState::Done);
+        if item.is_some_and(done) { Ok(Settled::Done) } else { Err(WalletError::SpentElsewhere { log_index }) }
+    }
+
+    /// Takes in the entry that spent an input of an operation.
+    async fn take_one(&self, id: RecordId, index: u64, bytes: &[u8], core: &Core) -> Result<(), WalletError> {
+        let seen = self.looker(&Default::default()).await?.look(bytes);
+        let own = matches!(&seen, Seen::Transaction(sighting) if sighting.own);
+        {
+            let book = self.book.lock().await;
+            let Some(operation) = book.operation(id) else { return Ok(()) };
+            let spent: BTreeSet<Nullifier> = core.nullifiers().collect();
+            let lost = lost(&book, &operation.inputs, &spent);
+            let state_lost = book.state().is_ok_and(|state| spent.contains(&state.nullifier()));
+            if lost.is_empty() && !state_lost {
+                return Err(contradiction("the entry that it names did not spend this coin"));
+            }
+            if !own && (state_lost || lost.iter().any(|input| book.note(*input).is_none())) {
+                // Only this wallet's secret spends its coins and states, and whoever has that can open what it made.
+                return Err(contradiction(
+                    "the entry that it names spent money of this wallet, but no copy of this wallet made it",
+                ));
+            }
         }
-        let error = WalletError::SpentElsewhere { log_index };
-        let mut edits = vec![Edit::DropOperation(id)];
-        let item = operation.item.and_then(|number| book.item(number)).cloned();
-        edits.extend(item.map(|item| Edit::Item(failed(item, &error))));
-        for input in lost {
-            let Some(note) = book.note(input) else {
-                edits.push(Edit::DropCoin(input));
-                continue;
-            };
-            edits.push(Edit::DropNote(input));
-            let claimed = |item| HistoryItem { state: OperationState::Done, ..item };
-            let item = book.item(note.item).cloned();
-            // Claimed by another copy; or taken back by its payer.
-            let item = item.map(|item| if outputs.is_some() { claimed(item) } else { failed(item, &error) });
-            edits.extend(item.map(Edit::Item));
-        }
-        edits.extend(outputs.map(|outputs| outputs.edits(&book)).into_iter().flatten());
-        book.commit(edits).await?;
-        Err(error)
+        self.take_in(Log::Payments, &[(index, seen)], None).await?;
+        Ok(())
     }
 }
 
@@ -96,14 +104,8 @@ fn spender(bytes: &[u8]) -> Option<(Core, Vec<u8>)> {
     Some((core, answer.to_vec()))
 }
 
-/// The inputs of an operation, and the notes and coins that no operation uses, with these serials.
+/// Those inputs of an operation that have one of these serials.
 fn lost(book: &Book, inputs: &[RecordId], spent: &BTreeSet<Nullifier>) -> Vec<RecordId> {
-    let coin = |id: &RecordId| book.coin(*id).map(|coin| coin.nullifier());
-    let note = |id: &RecordId| book.note(*id).map(|note| note.credential.nullifier());
-    let free = book.spendable().into_iter().map(|coin| coin.id).chain(book.claimable().into_iter().map(|(id, _)| id));
-    let candidates: BTreeSet<RecordId> = inputs.iter().copied().chain(free).collect();
-    candidates
-        .into_iter()
-        .filter(|id| coin(id).or_else(|| note(id)).is_some_and(|serial| spent.contains(&serial)))
-        .collect()
+    let found: BTreeSet<RecordId> = spent.iter().filter_map(|serial| book.find(serial)).collect();
+    inputs.iter().copied().filter(|input| found.contains(input)).collect()
 }

@@ -23,7 +23,7 @@ impl Inner {
         let terms = note_problem(self.terms().await, &mut problems);
         let (mut account, mut issuance_log_size, mut anonymity_set_size) = (None, None, None);
         if let Some(issuance) = &issuance {
-            issuance_log_size = note_problem(self.issuer.log_size().await, &mut problems);
+            issuance_log_size = note_problem(self.issuer.0.log().await, &mut problems).map(|(_, size)| size);
             anonymity_set_size = note_problem(self.directory_size().await, &mut problems);
             if self.book.lock().await.state().is_ok() {
                 account = note_problem(self.account(issuance).await, &mut problems);

@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) book: tokio::sync::Mutex<Book>,
     /// Held by the one call that receives: the wallet's state can be in one claim at a time.
     pub(crate) receiving: tokio::sync::Mutex<()>,
+    /// Held by the one call that looks through the logs: what it finds is taken in in their order.
+    pub(crate) scanning: tokio::sync::Mutex<()>,
     /// Operations that a call is waiting for.
     driving: Mutex<HashSet<RecordId>>,
     /// The last terms, whose rules need no second verification.
@@ -61,6 +63,7 @@ impl Inner {
             options,
             book: tokio::sync::Mutex::new(book),
             receiving: tokio::sync::Mutex::new(()),
+            scanning: tokio::sync::Mutex::new(()),
             driving: Mutex::default(),
             terms: Mutex::default(),
         }

@@ -29,7 +29,7 @@ impl Inner {
         let mut report = ReceiveReport::default();
         let mut claimed = Vec::new();
         self.finish_claim(&terms, &mut report, &mut claimed).await?;
-        let scan = self.scan(&terms, &progress).await?;
+        let scan = self.catch_up(Some(&terms), &progress).await?;
         (report.scanned, report.worthless) = (scan.scanned, scan.worthless);
         tracing::debug!(scanned = scan.scanned, "looked through the payment log");
 

@@ -21,7 +21,8 @@ impl Inner {
         }
         let issuance = self.issuance().await?;
         // Nobody can pay to this wallet before, so it need not look further back.
-        let start = self.redeemer.log().await.map_or(0, |(_, size)| size);
+        let start = self.redeemer.0.log().await.map_or(0, |(_, size)| size);
+        let issuance_start = self.issuer.0.log().await.map_or(0, |(_, size)| size);
         let driving = {
             let mut book = self.book.lock().await;
             if let Some((id, operation, register)) = begun(&book) {
@@ -40,7 +41,7 @@ impl Inner {
                 let intent =
                     Intent::Register(Register { identity: identity.clone(), invitation: invitation.to_owned() });
                 let item = self.new_item(&book, &intent, None);
-                let inbox = Inbox { next: start, ..book.inbox().clone() };
+                let inbox = Inbox { next: start, issuance_next: issuance_start, ..book.inbox().clone() };
                 let edits = vec![Edit::Identity(Some(identity)), Edit::Inbox(inbox)];
                 self.begin(&mut book, &Season::Issuance(issuance), intent, Vec::new(), Some(item), edits).await?
             }
@@ -53,9 +54,16 @@ impl Inner {
 
     /// Whether the wallet has this registration already.
     async fn is_registered(&self, identity: &Identity) -> Result<bool, WalletError> {
-        let book = self.book.lock().await;
-        match book.identity()? {
-            Some(mine) if mine != *identity => Err(WalletError::AlreadyRegistered { identity: mine }),
+        let mut book = self.book.lock().await;
+        match (book.identity()?, book.pid()?) {
+            (Some(mine), _) if mine != *identity => Err(WalletError::AlreadyRegistered { identity: mine }),
+            (None, Some(pid)) if pid != identity.pid() => {
+                Err(WalletError::OtherIdentity { identity: identity.clone() })
+            }
+            (None, Some(_)) => {
+                book.commit(vec![Edit::Identity(Some(identity.as_str().to_owned()))]).await?;
+                Ok(book.state().is_ok())
+            }
             _ => Ok(book.state().is_ok()),
         }
     }
@@ -80,7 +88,8 @@ fn begun(book: &Book) -> Option<(RecordId, Operation, Register)> {
 
 /// The registration, once it is finished.
 pub(super) fn registration(book: &Book, terms: Option<&Terms>) -> Result<Option<Registration>, WalletError> {
-    let (Ok(state), Some(identity)) = (book.state(), book.identity()?) else { return Ok(None) };
+    let Ok(state) = book.state() else { return Ok(None) };
+    let identity = book.identity()?;
     let class = state.attributes().class();
     let class_name = terms.map_or_else(|| class.to_string(), |terms| terms.class_name(class));
     Ok(Some(Registration { identity, class, class_name, valid_through: state.attributes().validity() }))

@@ -92,8 +92,10 @@ pub(crate) struct Books {
     pub(crate) fates: VecDeque<Fate>,
     delayed: Vec<(Vec<u8>, Vec<u8>)>,
     directory: BTreeMap<[u8; 32], Vec<u8>>,
-    pub(crate) issuance: u64,
+    pub(crate) issuance: Vec<Vec<u8>>,
     pub(crate) payments: Vec<Vec<u8>>,
+    /// After how many entries streams of the logs break.
+    pub(crate) stream_breaks_at: Option<usize>,
     answers: HashMap<TransactionId, (Vec<u8>, u64)>,
     spent: HashMap<Nullifier, u64>,
     /// Every transaction carried out.
@@ -135,8 +137,9 @@ impl Bank {
             fates: VecDeque::new(),
             delayed: Vec::new(),
             directory: BTreeMap::new(),
-            issuance: 0,
+            issuance: Vec::new(),
             payments: Vec::new(),
+            stream_breaks_at: None,
             answers: HashMap::new(),
             spent: HashMap::new(),
             done: Vec::new(),
@@ -158,9 +161,9 @@ impl Bank {
         };
         let server = || Server::new(ServerSettings::default());
         let issuer = server().with_service(IssuerServiceServer::new(desk.clone()));
-        let issuer = issuer.with_service(LedgerServiceServer::new(service::Issuance(desk.clone())));
+        let issuer = issuer.with_service(LedgerServiceServer::new(service::Log { desk: desk.clone(), issuance: true }));
         let redeemer = server().with_service(RedeemerServiceServer::new(desk.clone()));
-        let redeemer = redeemer.with_service(LedgerServiceServer::new(service::Payments(desk)));
+        let redeemer = redeemer.with_service(LedgerServiceServer::new(service::Log { desk, issuance: false }));
         let (issuer, redeemer) = (listen(issuer).await, listen(redeemer).await);
         Self { home, books, clock: Arc::new(ManualClock::new(NOON)), issuer, redeemer, certificates }
     }
@@ -334,8 +337,10 @@ impl Books {
         }
         self.directory.extend(registered);
         let index = if matches!(statement, Statement::Register | Statement::Withdraw) {
-            self.issuance += 1;
-            self.issuance - 1
+            let body = [verified.transaction().core_bytes(), &answer].concat();
+            let entry = Entry::new(EntryKind::Transaction(statement), Day::new(self.day), body).unwrap();
+            self.issuance.push(entry.to_bytes());
+            self.issuance.len() as u64 - 1
         } else {
             let body = [verified.transaction().core_bytes(), &answer].concat();
             let index = self.log(EntryKind::Transaction(statement), body);

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The copy of the certificate authorities in the wallet's directory.
-const CA_FILE: &str = "ca.pem";
+pub(super) const CA_FILE: &str = "ca.pem";
 
 /// Words in a row on a terminal.
 const WORDS_PER_ROW: usize = 4;
@@ -37,9 +37,9 @@ pub(super) async fn init(arguments: &Init, session: &Session<'_>) -> Result<Exit
     if Wallet::exists(dir) {
         return Err(wallet_problem(&WalletError::WalletExists { dir: dir.clone() }));
     }
-    let authorities = check_connection(arguments)?;
+    let authorities = check_connection(&arguments.issuer, &arguments.redeemer, &arguments.ca)?;
     let passphrase = secret::new_passphrase(global.passphrase_file.as_deref(), output)?;
-    let words = arguments.words_file.as_deref().map(|file| secret::words(file, output)).transpose()?;
+    let words = arguments.words_file.as_deref().map(|file| secret::words(Some(file), output)).transpose()?;
 
     let fail = |error: WalletError| wallet_problem(&error);
     crate::file::create_dir(dir).map_err(fail)?;
@@ -90,13 +90,13 @@ pub(super) fn identity(text: &str) -> Result<Identity, Problem> {
 }
 
 /// Refuses addresses and authorities with which no server could be reached. Answers the file's contents.
-fn check_connection(arguments: &Init) -> Result<Vec<u8>, Problem> {
+pub(super) fn check_connection(issuer: &str, redeemer: &str, ca: &Path) -> Result<Vec<u8>, Problem> {
     let wrong = |text: String| Problem::usage(text, "Ask the issuer for the addresses and the file of the authority.");
-    let tls = ClientTls::load(&arguments.ca, None).map_err(|error| wrong(error.to_string()))?;
-    for address in [&arguments.issuer, &arguments.redeemer] {
+    let tls = ClientTls::load(ca, None).map_err(|error| wrong(error.to_string()))?;
+    for address in [issuer, redeemer] {
         channel::open(address, &tls, Deadlines::default()).map_err(|error| wrong(error.to_string()))?;
     }
-    read(&arguments.ca)
+    read(ca)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {

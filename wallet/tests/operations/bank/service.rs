@@ -152,29 +152,17 @@ impl RedeemerService for Desk {
     }
 }
 
+/// One of the two logs.
 #[derive(Clone)]
-pub(super) struct Issuance(pub(super) Desk);
+pub(super) struct Log {
+    pub(super) desk: Desk,
+    pub(super) issuance: bool,
+}
 
-#[derive(Clone)]
-pub(super) struct Payments(pub(super) Desk);
-
-type Entries = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<StreamEntriesResponse, Status>> + Send>>;
-
-#[tonic::async_trait]
-impl LedgerService for Issuance {
-    type StreamEntriesStream = Entries;
-
-    async fn stream_entries(&self, _: Request<StreamEntriesRequest>) -> Result<Response<Entries>, Status> {
-        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
-    }
-
-    async fn get_entry(&self, _: Request<GetEntryRequest>) -> Result<Response<GetEntryResponse>, Status> {
-        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
-    }
-
-    async fn get_log_size(&self, _: Request<GetLogSizeRequest>) -> Result<Response<GetLogSizeResponse>, Status> {
-        let size = self.0.books.lock().unwrap().issuance;
-        Ok(Response::new(GetLogSizeResponse { origin: "issuance.example".to_owned(), size }))
+impl Log {
+    fn entries(&self) -> Vec<Vec<u8>> {
+        let books = self.desk.books.lock().unwrap();
+        if self.issuance { books.issuance.clone() } else { books.payments.clone() }
     }
 
     async fn get_checkpoint(
@@ -210,6 +198,8 @@ impl LedgerService for Issuance {
     }
 }
 
+type Entries = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<StreamEntriesResponse, Status>> + Send>>;
+
 fn passes(entry: &[u8], filter: Option<BucketFilter>) -> bool {
     let Some(filter) = filter else { return true };
     let entry = Entry::from_bytes(entry).unwrap();
@@ -218,33 +208,39 @@ fn passes(entry: &[u8], filter: Option<BucketFilter>) -> bool {
 }
 
 #[tonic::async_trait]
-impl LedgerService for Payments {
+impl LedgerService for Log {
     type StreamEntriesStream = Entries;
 
     async fn stream_entries(&self, request: Request<StreamEntriesRequest>) -> Result<Response<Entries>, Status> {
         let request = request.into_inner();
-        let entries = self.0.books.lock().unwrap().payments.clone();
+        let entries = self.entries();
         let size = entries.len() as u64;
+        let breaks_at = self.desk.books.lock().unwrap().stream_breaks_at;
         let wanted = (0..)
             .zip(entries)
             .filter(move |(index, entry)| *index >= request.from_index && passes(entry, request.bucket));
         let entry = |(index, entry)| Item::Entry(LogEntry { index, entry, proof_hash: Vec::new() });
         let items: Vec<_> = wanted.map(entry).chain([Item::CaughtUpTo(size)]).collect();
-        let steps = items.into_iter().map(|item| Ok(StreamEntriesResponse { item: Some(item) }));
+        let steps = items.into_iter().enumerate().map(move |(at, item)| {
+            if breaks_at.is_some_and(|breaks| at >= breaks) {
+                return Err(broken());
+            }
+            Ok(StreamEntriesResponse { item: Some(item) })
+        });
         Ok(Response::new(Box::pin(tokio_stream::iter(steps))))
     }
 
     async fn get_entry(&self, request: Request<GetEntryRequest>) -> Result<Response<GetEntryResponse>, Status> {
         let index = request.into_inner().index;
-        let entry = self.0.books.lock().unwrap().payments[usize::try_from(index).unwrap()].clone();
+        let entry = self.entries()[usize::try_from(index).unwrap()].clone();
         let entry = LogEntry { index, entry, proof_hash: Vec::new() };
         Ok(Response::new(GetEntryResponse { entry: Some(entry), proof: Vec::new() }))
     }
 
     async fn get_log_size(&self, _: Request<GetLogSizeRequest>) -> Result<Response<GetLogSizeResponse>, Status> {
-        let books = self.0.books.lock().unwrap();
-        let size = books.payments.len() as u64;
-        Ok(Response::new(GetLogSizeResponse { origin: books.origin.to_owned(), size }))
+        let size = self.entries().len() as u64;
+        let origin = if self.issuance { "issuance.example" } else { self.desk.books.lock().unwrap().origin };
+        Ok(Response::new(GetLogSizeResponse { origin: origin.to_owned(), size }))
     }
 
     async fn get_checkpoint(

@@ -1,0 +1,426 @@
+//! Taking what the log brings into the book: entry after entry in the order of the log, because what one brings the next may
+//! spend. All of a round becomes one durable step.
+//!
+//! The same code restores a wallet from its words and keeps two devices with one seed together: to a wallet that knows
+//! nothing, all of its past was done by another copy of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use farthing_ecash::{
+    amount::Amount,
+    claim,
+    coin::Coin,
+    credential::{Credential, Nullifier, issue::Answer},
+    entry::Entry,
+    identity::{Identity, Pid},
+    keys::{KeyId, PublicKey},
+    note::{self, Note},
+    pay, redeem, register,
+    seed::WalletKeys,
+    statement::Statement,
+    swap,
+    transaction::Core,
+    wallet_state::WalletState,
+    withdraw,
+};
+
+use super::{
+    Log,
+    look::{Seen, Sighting},
+};
+use crate::{
+    book::{Book, Edit},
+    error::WalletError,
+    history::{HistoryItem, OperationKind, OperationState},
+    operation::{Intent, Operation, failed},
+    record::{Hex, Inbox, Pins},
+    vault::RecordId,
+};
+
+/// Why a round cannot be taken in yet.
+pub(crate) enum Stop {
+    /// Something is under a key that is not known.
+    Key(KeyId),
+    /// A payment of or to this wallet is under a policy that is not known.
+    Policy,
+    /// The log cannot be true, or the book cannot be read.
+    Error(WalletError),
+}
+
+impl From<WalletError> for Stop {
+    fn from(error: WalletError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What a round brought besides edits.
+#[derive(Default)]
+pub(crate) struct Brought {
+    /// Payments that are sealed to this wallet but worth nothing.
+    pub(crate) worthless: u64,
+}
+
+/// What an entry of this wallet brought.
+struct Outcome {
+    coins: Vec<Credential<Coin>>,
+    state: Option<Credential<WalletState>>,
+    amount: Amount,
+    payee: Option<Pid>,
+}
+
+impl Outcome {
+    fn new(coin: Credential<Coin>, amount: Amount) -> Self {
+        Self { coins: vec![coin], state: None, amount, payee: None }
+    }
+}
+
+/// A round while it is taken in: the book, and what is different from it.
+pub(crate) struct Intake<'b> {
+    book: &'b Book,
+    keys: Arc<WalletKeys>,
+    keyring: BTreeMap<KeyId, PublicKey>,
+    pins: Option<Pins>,
+    inbox: Inbox,
+    /// Unknown keys and policies are passed over: everything was tried to know them.
+    lenient: bool,
+    registered: Option<Pid>,
+    state: Option<Arc<Credential<WalletState>>>,
+    fresh_state: Option<Credential<WalletState>>,
+    fresh_coins: HashMap<Nullifier, Credential<Coin>>,
+    fresh_notes: HashMap<Nullifier, (Credential<Note>, u64)>,
+    /// Coins and notes of the book that were spent, and by which entry.
+    gone: BTreeMap<RecordId, u64>,
+    /// The entry that consumed the book's state.
+    state_gone: Option<u64>,
+    /// Operations that the log answers.
+    answered: BTreeSet<RecordId>,
+    items: BTreeMap<u64, HistoryItem>,
+    next_number: u64,
+    brought: Brought,
+}
+
+impl<'b> Intake<'b> {
+    pub(crate) fn new(book: &'b Book, lenient: bool) -> Result<Self, WalletError> {
+        Ok(Self {
+            book,
+            keys: book.keys()?,
+            keyring: BTreeMap::clone(&book.keyring()),
+            pins: None,
+            inbox: book.inbox().clone(),
+            lenient,
+            registered: None,
+            state: book.state().ok(),
+            fresh_state: None,
+            fresh_coins: HashMap::new(),
+            fresh_notes: HashMap::new(),
+            gone: BTreeMap::new(),
+            state_gone: None,
+            answered: BTreeSet::new(),
+            items: BTreeMap::new(),
+            next_number: book.next_number(),
+            brought: Brought::default(),
+        })
+    }
+
+    /// What the wallet remembers of the logs, to be changed.
+    pub(crate) fn inbox(&mut self) -> &mut Inbox {
+        &mut self.inbox
+    }
+
+    /// Takes an entry in.
+    pub(crate) fn take(&mut self, log: Log, index: u64, seen: &Seen) -> Result<(), Stop> {
+        match seen {
+            Seen::Nothing => {}
+            Seen::Key(key) => self.learn_key(key)?,
+            Seen::Policy { hash, months, .. } => {
+                self.inbox.policies.insert(hash.to_string(), *months);
+            }
+            Seen::Directory { own_key } => self.inbox.strange_directory = (!own_key).then_some(index),
+            Seen::Transaction(sighting) => self.transaction(log, index, sighting)?,
+        }
+        Ok(())
+    }
+
+    /// A key that the log announces is one that everybody sees.
+    fn learn_key(&mut self, key: &PublicKey) -> Result<(), WalletError> {
+        let currency = self.keyring.values().next().map(PublicKey::currency);
+        if self.keyring.contains_key(&key.id()) || currency != Some(key.currency()) {
+            return Ok(());
+        }
+        let mut pins = match self.pins.take() {
+            Some(pins) => pins,
+            None => self.book.pins().cloned().ok_or(WalletError::NotRegistered)?,
+        };
+        pins.keys.push(Hex::new(&key.to_bytes()));
+        self.pins = Some(pins);
+        self.keyring.insert(key.id(), key.clone());
+        Ok(())
+    }
+
+    fn transaction(&mut self, log: Log, index: u64, sighting: &Sighting) -> Result<(), Stop> {
+        if let Some(entry) = &sighting.entry {
+            let malformed = || log.contradiction(format!("entry {index} is malformed"));
+            let (core, answer) = Core::from_prefix(entry.body()).map_err(|_| malformed())?;
+            let answer = Answer::from_bytes(&core, answer).map_err(|_| malformed())?;
+            if sighting.own && !self.book.is_settled(log, index) {
+                self.own(log, index, entry, &core, &answer)?;
+            }
+            if sighting.note && !self.book.has_received(index) {
+                self.note(index, entry, &core, &answer)?;
+            }
+        }
+        for serial in &sighting.serials {
+            self.spend(serial, index, sighting.own);
+        }
+        Ok(())
+    }
+
+    /// A transaction of this wallet whose answer it does not have: of another copy, or of this one when the answer was lost.
+    fn own(&mut self, log: Log, index: u64, entry: &Entry, core: &Core, answer: &Answer) -> Result<(), Stop> {
+        let Some(key) = self.keyring.get(&core.header().key) else {
+            // Nothing of an own transaction is passed over: its inputs are gone.
+            let unknown = || log.contradiction(format!("entry {index} of this wallet is under a key that nobody announces"));
+            return Err(if self.lenient { unknown().into() } else { Stop::Key(core.header().key) });
+        };
+        let wrong = || log.contradiction(format!("entry {index} of this wallet does not verify"));
+        let keys = &self.keys;
+        let publics = core.publics();
+        let spent = |coin: &Credential<Coin>| coin.attributes().value();
+        let outcome = match core.statement() {
+            Statement::Register => {
+                let (pid, state) = register::restore(core, answer, key, keys).map_err(|_| wrong())?;
+                self.registered = Some(pid);
+                // A state of a later claim is not replaced by the first one.
+                let state = self.state.is_none().then_some(state);
+                Outcome { coins: Vec::new(), state, amount: Amount::ZERO, payee: None }
+            }
+            Statement::Withdraw => {
+                let coin = withdraw::finish(core, answer, key, keys).map_err(|_| wrong())?;
+                Outcome::new(coin, Amount::new(publics.amount))
+            }
+            Statement::Pay => {
+                let Some(months) = self.inbox.policies.get(&core.header().policy.to_string()) else {
+                    let unknown = || log.contradiction(format!("entry {index} is under a policy that is not in the log"));
+                    return Err(if self.lenient { unknown().into() } else { Stop::Policy });
+                };
+                let expiry = core.month().plus(*months);
+                let paid = pay::restore(core, answer, key, expiry, keys).map_err(|_| wrong())?;
+                Outcome { payee: Some(paid.payee), ..Outcome::new(paid.change, paid.amount) }
+            }
+            Statement::Claim => {
+                let old = self.state.clone().ok_or_else(wrong)?;
+                let (coin, state) = claim::finish(core, answer, key, keys, old.attributes()).map_err(|_| wrong())?;
+                let follows = core.nullifiers().any(|serial| serial == old.nullifier());
+                let amount = spent(&coin);
+                Outcome { coins: vec![coin], state: follows.then_some(state), amount, payee: None }
+            }
+            Statement::Redeem => {
+                let coin = redeem::finish(core, answer, key, keys).map_err(|_| wrong())?;
+                Outcome::new(coin, Amount::new(publics.amount))
+            }
+            Statement::Swap => {
+                let coins = swap::finish(core, answer, key, keys).map_err(|_| wrong())?;
+                let total = coins.iter().map(|coin| spent(coin).get()).fold(0, u64::saturating_add);
+                Outcome { coins, state: None, amount: Amount::new(total), payee: None }
+            }
+            Statement::Split | Statement::SplitExpired | Statement::Refund | Statement::Renew => {
+                return Err(log.contradiction(format!("entry {index} is of a later version of this wallet")).into());
+            }
+        };
+        self.record(index, entry, core, &outcome)?;
+        self.keep(outcome);
+        Ok(())
+    }
+
+    /// The item of a transaction of this wallet.
+    fn record(&mut self, index: u64, entry: &Entry, core: &Core, outcome: &Outcome) -> Result<(), WalletError> {
+        let id = core.id();
+        let this = |operation: &Operation| -> Result<bool, WalletError> {
+            Ok(operation.core()?.id() == id || operation.earlier.contains(&Hex::new(id.as_bytes())))
+        };
+        let mut begun = None;
+        for (operation_id, operation) in self.book.operations() {
+            if this(operation)? {
+                begun = Some((operation_id, operation.item));
+            }
+        }
+        let known = begun.and_then(|(_, item)| item).and_then(|number| self.item(number));
+        match begun {
+            Some((operation_id, _)) => drop(self.answered.insert(operation_id)),
+            None => self.inbox.copies |= !self.book.is_restoring(),
+        }
+        let item = match known {
+            Some(item) => HistoryItem { transaction_id: Some(id), log_index: Some(index), ..item },
+            // A claim has no item of its own: it finishes those of its payments.
+            None if core.statement() == Statement::Claim => return Ok(()),
+            None => HistoryItem {
+                kind: kind_of(core.statement()),
+                amount: outcome.amount,
+                fee: Amount::new(core.publics().fee),
+                payee: outcome.payee.as_ref().and_then(|payee| self.book.known_identity(payee)),
+                transaction_id: Some(id),
+                ..self.found(index, entry)
+            },
+        };
+        self.put(HistoryItem { state: OperationState::Done, ..item });
+        Ok(())
+    }
+
+    fn keep(&mut self, outcome: Outcome) {
+        for coin in outcome.coins {
+            // A coin worth nothing is none, and one that is held already stays.
+            if coin.attributes().value() > Amount::ZERO && self.book.find(&coin.nullifier()).is_none() {
+                self.fresh_coins.insert(coin.nullifier(), coin);
+            }
+        }
+        if let Some(state) = outcome.state {
+            let bytes = state.to_secret_bytes();
+            // Kept twice: to go on with, and to be written down.
+            self.state = Credential::<WalletState>::from_secret_bytes(&bytes).ok().map(Arc::new);
+            self.fresh_state = Some(state);
+        }
+    }
+
+    /// A payment to this wallet.
+    fn note(&mut self, index: u64, entry: &Entry, core: &Core, answer: &Answer) -> Result<(), Stop> {
+        let Some(payee) = self.payee()? else { return Ok(()) };
+        let Some(key) = self.keyring.get(&core.header().key) else {
+            return if self.lenient { Ok(()) } else { Err(Stop::Key(core.header().key)) };
+        };
+        let Some(months) = self.inbox.policies.get(&core.header().policy.to_string()) else {
+            return if self.lenient { Ok(()) } else { Err(Stop::Policy) };
+        };
+        let expiry = core.month().plus(*months);
+        let Ok(received) = note::receive(core, answer, key, expiry, &self.keys, &payee) else {
+            self.brought.worthless += 1;
+            return Ok(());
+        };
+        let item = HistoryItem {
+            kind: OperationKind::Receive,
+            state: OperationState::Pending,
+            amount: received.note.attributes().value(),
+            memo: received.memo.as_str().to_owned(),
+            transaction_id: Some(core.id()),
+            ..self.found(index, entry)
+        };
+        let number = item.number;
+        self.put(item);
+        self.fresh_notes.insert(received.note.nullifier(), (received.note, number));
+        Ok(())
+    }
+
+    /// A serial was disclosed.
+    fn spend(&mut self, serial: &Nullifier, index: u64, own: bool) {
+        if own && self.fresh_coins.remove(serial).is_some() {
+            return;
+        }
+        if let Some((_, number)) = self.fresh_notes.remove(serial) {
+            return self.note_gone(number, index, own);
+        }
+        if own && self.book.state().is_ok_and(|state| state.nullifier() == *serial) {
+            self.state_gone = Some(index);
+        }
+        let Some(id) = self.book.find(serial) else { return };
+        if let Some(note) = self.book.note(id) {
+            let number = note.item;
+            self.gone.insert(id, index);
+            self.note_gone(number, index, own);
+        } else if own {
+            self.gone.insert(id, index);
+        } else {
+            // Only this wallet's secret spends its coins, and whoever has that can open what it made. The coin is kept: if it
+            // was spent, the redeemer says so with its evidence.
+            tracing::warn!("an entry of the payment log seems to spend a coin of this wallet, but no copy of it made it");
+        }
+    }
+
+    /// A note was claimed by this wallet, or taken back by its payer.
+    fn note_gone(&mut self, number: u64, index: u64, own: bool) {
+        let Some(item) = self.item(number) else { return };
+        self.put(if own {
+            HistoryItem { state: OperationState::Done, claim_index: Some(index), ..item }
+        } else {
+            failed(item, &WalletError::SpentElsewhere { log_index: index })
+        });
+    }
+
+    fn payee(&self) -> Result<Option<Pid>, WalletError> {
+        match self.registered {
+            Some(pid) => Ok(Some(pid)),
+            None => self.book.pid(),
+        }
+    }
+
+    fn item(&self, number: u64) -> Option<HistoryItem> {
+        self.items.get(&number).or_else(|| self.book.item(number)).cloned()
+    }
+
+    fn put(&mut self, item: HistoryItem) {
+        self.next_number = self.next_number.max(item.number.saturating_add(1));
+        self.items.insert(item.number, item);
+    }
+
+    /// An item for what an entry tells. The log knows days, not times: it is dated noon.
+    fn found(&self, index: u64, entry: &Entry) -> HistoryItem {
+        HistoryItem {
+            number: self.next_number,
+            unix_seconds: i64::from(entry.day().get()) * 86_400 + 43_200,
+            log_index: Some(index),
+            ..HistoryItem::default()
+        }
+    }
+
+    /// Everything that is different, as edits for one commit.
+    pub(crate) fn into_edits(mut self) -> Result<(Vec<Edit>, Brought), WalletError> {
+        let mut edits = Vec::new();
+        for (id, operation) in self.book.operations() {
+            if self.answered.contains(&id) {
+                edits.push(Edit::DropOperation(id));
+                continue;
+            }
+            // Another transaction consumed an input, so no transaction of this operation can ever be accepted.
+            let claim = matches!(operation.intent, Intent::Claim(_));
+            let lost = operation.inputs.iter().find_map(|input| self.gone.get(input)).copied();
+            let Some(index) = lost.or(self.state_gone.filter(|_| claim)) else { continue };
+            edits.push(Edit::DropOperation(id));
+            if let Some(item) = operation.item.and_then(|number| self.item(number)) {
+                self.put(failed(item, &WalletError::SpentElsewhere { log_index: index }));
+            }
+        }
+        for id in self.gone.keys() {
+            edits.push(if self.book.note(*id).is_some() { Edit::DropNote(*id) } else { Edit::DropCoin(*id) });
+        }
+        edits.extend(self.pins.map(Edit::Pins));
+        edits.extend(self.registered.map(Edit::Registered));
+        edits.extend(self.fresh_state.map(Edit::State));
+        edits.extend(self.fresh_coins.into_values().map(Edit::AddCoin));
+        edits.extend(self.fresh_notes.into_values().map(|(note, item)| Edit::AddNote(note, item)));
+        edits.extend(self.items.into_values().map(Edit::Item));
+        if *self.book.inbox() != self.inbox {
+            edits.push(Edit::Inbox(self.inbox));
+        }
+        Ok((edits, self.brought))
+    }
+}
+
+fn kind_of(statement: Statement) -> OperationKind {
+    match statement {
+        Statement::Register => OperationKind::Register,
+        Statement::Withdraw => OperationKind::Withdraw,
+        Statement::Pay => OperationKind::Pay,
+        Statement::Redeem => OperationKind::Redeem,
+        Statement::Swap => OperationKind::Swap,
+        _ => OperationKind::Receive,
+    }
+}
+
+impl Book {
+    /// The identity of this scalar, if the wallet ever heard of it: the log has only the scalar.
+    fn known_identity(&self, pid: &Pid) -> Option<Identity> {
+        let own = self.identity().ok().flatten();
+        own.into_iter().chain(self.payees()).find(|identity| identity.pid() == *pid)
+    }
+}
