@@ -72,4 +72,4 @@ pub use report::{
     AccountInfo, Balance, IncomingPayment, PendingPayment, PendingReason, Receipt, ReceiptCaps, ReceiveReport,
     RegisterOutcome, Registration, RestoreReport, Restored, Restricted, Resumed, WalletInfo,
 };
-pub use wallet::{Options, Progress, Wallet, Watch};
+pub use wallet::{Holding, Options, Progress, Wallet, Watch};

@@ -20,6 +20,7 @@ use farthing_service::{
     clock::{Clock, SystemClock},
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -33,6 +34,20 @@ use crate::{
     vault::{self, Vault},
 };
 use inner::Inner;
+
+/// A coin, a note or a wallet state, by a hash of all that is secret in it: equal when they are the same to the last byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holding {
+    /// What it is worth; nothing for a state.
+    pub value: Amount,
+    digest: [u8; 32],
+}
+
+impl Holding {
+    pub(crate) fn new(value: Amount, secret: &[u8]) -> Self {
+        Self { value, digest: Sha256::digest(secret).into() }
+    }
+}
 
 /// Is told how far something long has got: done, and of how many. May be called from any thread.
 pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
@@ -206,6 +221,12 @@ impl Wallet {
     pub async fn balance(&self) -> Balance {
         let terms = self.inner.last_terms();
         self.inner.book.lock().await.balance(terms.as_deref())
+    }
+
+    /// What the wallet holds, piece by piece in the order of their serials: for the comparison of two copies of a wallet.
+    /// Asks no server.
+    pub async fn holdings(&self) -> Vec<Holding> {
+        self.inner.book.lock().await.holdings()
     }
 
     /// A page of at most `limit` items, newest first. `cursor` is [`HistoryPage::next`] of the page before; `None` for the

@@ -24,6 +24,7 @@ use crate::{
     select::Candidate,
     terms::{Terms, purpose_name},
     vault::RecordId,
+    wallet::Holding,
 };
 
 impl Book {
@@ -147,6 +148,18 @@ impl Book {
     /// Whether this entry is a payment to this wallet that is in the book.
     pub(crate) fn has_received(&self, index: u64) -> bool {
         self.received.contains_key(&index)
+    }
+
+    /// Everything that the wallet holds.
+    pub(crate) fn holdings(&self) -> Vec<Holding> {
+        let coins = self.coins.values().map(|coin| Holding::new(coin.attributes().value(), &coin.to_secret_bytes()));
+        let note = |note: &HeldNote| {
+            Holding::new(note.credential.attributes().value(), &note.credential.to_secret_bytes())
+        };
+        let state = self.state.iter().map(|state| Holding::new(Amount::ZERO, &state.to_secret_bytes()));
+        let mut holdings: Vec<_> = coins.chain(self.notes.values().map(note)).chain(state).collect();
+        holdings.sort_unstable();
+        holdings
     }
 
     /// Everybody whom the wallet paid by name.

@@ -94,8 +94,8 @@ pub(crate) struct Books {
     directory: BTreeMap<[u8; 32], Vec<u8>>,
     pub(crate) issuance: Vec<Vec<u8>>,
     pub(crate) payments: Vec<Vec<u8>>,
-    /// After how many entries streams of the logs break.
-    pub(crate) stream_breaks_at: Option<usize>,
+    /// After how many entries streams of the payment log break.
+    pub(crate) payments_break_at: Option<usize>,
     answers: HashMap<TransactionId, (Vec<u8>, u64)>,
     spent: HashMap<Nullifier, u64>,
     /// Every transaction carried out.
@@ -139,7 +139,7 @@ impl Bank {
             directory: BTreeMap::new(),
             issuance: Vec::new(),
             payments: Vec::new(),
-            stream_breaks_at: None,
+            payments_break_at: None,
             answers: HashMap::new(),
             spent: HashMap::new(),
             done: Vec::new(),

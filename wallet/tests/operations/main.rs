@@ -8,3 +8,4 @@ mod crash;
 mod distrust;
 mod receiving;
 mod refusal;
+mod restoring;

@@ -164,38 +164,6 @@ impl Log {
         let books = self.desk.books.lock().unwrap();
         if self.issuance { books.issuance.clone() } else { books.payments.clone() }
     }
-
-    async fn get_checkpoint(
-        &self,
-        _: Request<GetCheckpointRequest>,
-    ) -> Result<Response<GetCheckpointResponse>, Status> {
-        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
-    }
-
-    async fn get_inclusion_proof(
-        &self,
-        _: Request<GetInclusionProofRequest>,
-    ) -> Result<Response<GetInclusionProofResponse>, Status> {
-        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
-    }
-
-    async fn get_consistency_proof(
-        &self,
-        _: Request<GetConsistencyProofRequest>,
-    ) -> Result<Response<GetConsistencyProofResponse>, Status> {
-        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
-    }
-
-    async fn get_tile(&self, _: Request<GetTileRequest>) -> Result<Response<GetTileResponse>, Status> {
-        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
-    }
-
-    async fn add_cosignatures(
-        &self,
-        _: Request<AddCosignaturesRequest>,
-    ) -> Result<Response<AddCosignaturesResponse>, Status> {
-        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
-    }
 }
 
 type Entries = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<StreamEntriesResponse, Status>> + Send>>;
@@ -215,7 +183,7 @@ impl LedgerService for Log {
         let request = request.into_inner();
         let entries = self.entries();
         let size = entries.len() as u64;
-        let breaks_at = self.desk.books.lock().unwrap().stream_breaks_at;
+        let breaks_at = self.desk.books.lock().unwrap().payments_break_at.filter(|_| !self.issuance);
         let wanted = (0..)
             .zip(entries)
             .filter(move |(index, entry)| *index >= request.from_index && passes(entry, request.bucket));
