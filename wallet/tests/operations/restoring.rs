@@ -216,9 +216,12 @@ async fn an_altered_entry_of_this_wallet_is_not_believed() {
     let (alice, words) = with_words(&bank, "alice").await;
     alice.withdraw(eur(1_000), RequestId::random()).await.unwrap();
     // The last byte of e, before δ and the proof.
-    let entry = &mut bank.books().issuance[1];
-    let at = entry.len() - 64 - 32 - 1;
-    entry[at] ^= 1;
+    {
+        let mut books = bank.books();
+        let entry = &mut books.issuance[1];
+        let at = entry.len() - 64 - 32 - 1;
+        entry[at] ^= 1;
+    }
     let wallet = device(&bank, "again", &words).await;
     let refused = wallet.restore(None, quiet()).await;
     assert!(matches!(refused, Err(WalletError::Contradiction { .. })), "{refused:?}");
