@@ -242,7 +242,10 @@ impl Inner {
         if ended { Ok(scan) } else { Err(log.contradiction("its log ended too early".to_owned())) }
     }
 
-    pub(crate) async fn looker(&self, bucket_bits: &HashMap<farthing_ecash::policy::PolicyHash, u8>) -> Result<Looker, WalletError> {
+    pub(crate) async fn looker(
+        &self,
+        bucket_bits: &HashMap<farthing_ecash::policy::PolicyHash, u8>,
+    ) -> Result<Looker, WalletError> {
         let book = self.book.lock().await;
         Ok(Looker { keys: book.keys()?, payee: book.pid()?, bucket_bits: bucket_bits.clone() })
     }

@@ -281,7 +281,8 @@ impl Wallet {
         self.run(|inner| async move {
             inner.ready().await?;
             inner.register(&identity, &invitation).await
-        }).await
+        })
+        .await
     }
 
     /// Takes money from the account into the wallet.
@@ -294,7 +295,8 @@ impl Wallet {
         self.run(move |inner| async move {
             inner.ready().await?;
             inner.withdraw(amount, request_id).await
-        }).await
+        })
+        .await
     }
 
     /// Pays an identity, which need not be online. The policy's fee is taken besides.
@@ -314,7 +316,8 @@ impl Wallet {
         self.run(move |inner| async move {
             inner.ready().await?;
             inner.pay(&payee, amount, &memo, request_id).await
-        }).await
+        })
+        .await
     }
 
     /// Looks for payments in the log and claims all that the caps allow today.
@@ -337,7 +340,8 @@ impl Wallet {
         self.run(|inner| async move {
             inner.ready().await?;
             inner.receive(progress).await
-        }).await
+        })
+        .await
     }
 
     /// Pays money from the wallet back into the account at the issuer.
@@ -350,7 +354,8 @@ impl Wallet {
         self.run(move |inner| async move {
             inner.ready().await?;
             inner.redeem(amount, request_id).await
-        }).await
+        })
+        .await
     }
 
     /// Makes a payment request to this wallet's identity; `None` leaves the amount to the payer.

@@ -19,8 +19,8 @@ use crate::{
     history::{HistoryItem, HistoryPage, OperationKind, OperationState, RequestId},
     operation::{Inputs, Intent, Operation},
     record::Inbox,
-    scan::Log,
     report::{Balance, Restricted},
+    scan::Log,
     select::Candidate,
     terms::{Terms, purpose_name},
     vault::RecordId,
@@ -153,9 +153,8 @@ impl Book {
     /// Everything that the wallet holds.
     pub(crate) fn holdings(&self) -> Vec<Holding> {
         let coins = self.coins.values().map(|coin| Holding::new(coin.attributes().value(), &coin.to_secret_bytes()));
-        let note = |note: &HeldNote| {
-            Holding::new(note.credential.attributes().value(), &note.credential.to_secret_bytes())
-        };
+        let note =
+            |note: &HeldNote| Holding::new(note.credential.attributes().value(), &note.credential.to_secret_bytes());
         let state = self.state.iter().map(|state| Holding::new(Amount::ZERO, &state.to_secret_bytes()));
         let mut holdings: Vec<_> = coins.chain(self.notes.values().map(note)).chain(state).collect();
         holdings.sort_unstable();

@@ -89,7 +89,8 @@ impl Settlement {
 impl Outputs {
     /// The edits that put the outputs into the book. A coin worth nothing is none; one that is held already stays.
     pub(crate) fn edits(self, book: &Book) -> Vec<Edit> {
-        let worth = |coin: &Credential<Coin>| coin.attributes().value().get() > 0 && book.find(&coin.nullifier()).is_none();
+        let worth =
+            |coin: &Credential<Coin>| coin.attributes().value().get() > 0 && book.find(&coin.nullifier()).is_none();
         let coins = self.coins.into_iter().filter(worth).map(Edit::AddCoin);
         coins.chain(self.state.map(Edit::State)).collect()
     }

@@ -182,7 +182,8 @@ impl<'b> Intake<'b> {
     fn own(&mut self, log: Log, index: u64, entry: &Entry, core: &Core, answer: &Answer) -> Result<(), Stop> {
         let Some(key) = self.keyring.get(&core.header().key) else {
             // Nothing of an own transaction is passed over: its inputs are gone.
-            let unknown = || log.contradiction(format!("entry {index} of this wallet is under a key that nobody announces"));
+            let unknown =
+                || log.contradiction(format!("entry {index} of this wallet is under a key that nobody announces"));
             return Err(if self.lenient { unknown().into() } else { Stop::Key(core.header().key) });
         };
         let wrong = || log.contradiction(format!("entry {index} of this wallet does not verify"));
@@ -203,7 +204,8 @@ impl<'b> Intake<'b> {
             }
             Statement::Pay => {
                 let Some(months) = self.inbox.policies.get(&core.header().policy.to_string()) else {
-                    let unknown = || log.contradiction(format!("entry {index} is under a policy that is not in the log"));
+                    let unknown =
+                        || log.contradiction(format!("entry {index} is under a policy that is not in the log"));
                     return Err(if self.lenient { unknown().into() } else { Stop::Policy });
                 };
                 let expiry = core.month().plus(*months);
@@ -333,7 +335,9 @@ impl<'b> Intake<'b> {
         } else {
             // Only this wallet's secret spends its coins, and whoever has that can open what it made. The coin is kept: if it
             // was spent, the redeemer says so with its evidence.
-            tracing::warn!("an entry of the payment log seems to spend a coin of this wallet, but no copy of it made it");
+            tracing::warn!(
+                "an entry of the payment log seems to spend a coin of this wallet, but no copy of it made it"
+            );
         }
     }
 

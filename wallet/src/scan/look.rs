@@ -36,11 +36,7 @@ pub(crate) enum Seen {
     /// An issuing key is announced.
     Key(PublicKey),
     /// A policy is in force from here on.
-    Policy {
-        hash: PolicyHash,
-        months: u32,
-        bucket_bits: u8,
-    },
+    Policy { hash: PolicyHash, months: u32, bucket_bits: u8 },
     /// The directory has a key for this wallet's identity: this wallet's own, or another.
     Directory { own_key: bool },
     /// Something was spent, perhaps of this wallet.
@@ -119,9 +115,8 @@ impl Looker {
 
 /// Looks at entries on all processors. Answers what they are in their order. Blocks.
 pub(crate) fn look_at_all(looker: &Looker, entries: Vec<RawEntry>) -> Result<Vec<(u64, Seen)>, WalletError> {
-    let look = |share: &[RawEntry]| -> Vec<_> {
-        share.iter().map(|entry| (entry.index, looker.look(&entry.bytes))).collect()
-    };
+    let look =
+        |share: &[RawEntry]| -> Vec<_> { share.iter().map(|entry| (entry.index, looker.look(&entry.bytes))).collect() };
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let share = entries.len().div_ceil(threads).max(SHARE_MIN);
     if entries.len() <= share {

@@ -32,7 +32,9 @@ fn facts(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Vec<(&'s
     let mut facts = vec![(
         "Identity",
         match (answer.registered, identity.as_str()) {
-            (true, "") => format!("not known since restoring (`farthing restore --identity IDENTITY`), class {class}, valid through {through}"),
+            (true, "") => format!(
+                "not known since restoring (`farthing restore --identity IDENTITY`), class {class}, valid through {through}"
+            ),
             (true, _) => format!("{identity}, class {class}, valid through {through}"),
             (false, "") => "none yet: `farthing register IDENTITY`".to_owned(),
             (false, _) => format!("{identity}, not registered yet"),
