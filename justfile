@@ -20,6 +20,10 @@ test-power-loss:
 bench:
     cargo bench -p farthing-ecash
 
+# Everything measured in one run, beside the floor and the peers: bench/README.md.
+bench-all *ARGS:
+    cargo run --release --manifest-path bench/Cargo.toml -- {{ARGS}}
+
 # The main job end to end over real servers.
 demo *ARGS:
     cargo run --release --bin demo -- {{ARGS}}
