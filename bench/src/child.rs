@@ -21,7 +21,7 @@ use farthing_service::{
     listener::{ConnectionLimits, Listener},
     server::{REQUEST_BYTES_MAX, Server, ServerSettings},
 };
-use farthing_store::{Batch, Space, Store};
+use farthing_store::{Batch, Outcome, Space, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -228,9 +228,16 @@ async fn forget(store: &Store, file: &Path) -> Result<(), Failure> {
                 batch = batch.delete(NULLIFIERS, *nullifier.as_bytes());
             }
         }
-        store.commit(batch).await?;
+        applied(&store.commit(batch).await?)?;
     }
     Ok(())
+}
+
+fn applied(outcome: &Outcome) -> Result<(), Failure> {
+    match outcome {
+        Outcome::Applied { .. } => Ok(()),
+        other => Err(format!("a write was not applied: {other:?}").into()),
+    }
 }
 
 /// Fills a store by the same interface through which the redeemer writes: a nullifier and a transaction id for each payment
@@ -253,7 +260,7 @@ async fn fill(store: &Store, nullifiers: u64) -> Result<(), Failure> {
             writes.join_next().await.ok_or("no write")???;
         }
         let store = store.clone();
-        writes.spawn(async move { store.commit(batch).await.map(drop).map_err(Failure::from) });
+        writes.spawn(async move { applied(&store.commit(batch).await?) });
     }
     while let Some(written) = writes.join_next().await {
         written??;

@@ -61,11 +61,6 @@ impl Table {
         self.figures.get(key).copied()
     }
 
-    /// All figures.
-    pub(crate) fn figures(&self) -> &BTreeMap<String, f64> {
-        &self.figures
-    }
-
     /// The machine in one line.
     pub(crate) fn machine_line(&self) -> String {
         let wanted = |name: &str| self.machine.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
