@@ -39,6 +39,7 @@
 pub mod checkpoint;
 pub mod cosignature;
 pub mod hash;
+pub mod history;
 pub mod key;
 pub mod note;
 pub mod proof;

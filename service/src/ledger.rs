@@ -11,12 +11,13 @@ use farthing_ecash::{
     statement::Statement,
     transaction::Core,
 };
+use farthing_ledger::history;
 use farthing_proto::v1::{
     AddCosignaturesRequest, AddCosignaturesResponse, BucketFilter, ErrorReason, GetCheckpointRequest,
     GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse, GetEntryRequest, GetEntryResponse,
     GetInclusionProofRequest, GetInclusionProofResponse, GetLogSizeRequest, GetLogSizeResponse, GetTileRequest,
-    GetTileResponse, LogEntry, StreamEntriesRequest, StreamEntriesResponse, ledger_service_server::LedgerService,
-    stream_entries_response::Item,
+    GetTileResponse, ListCheckpointsRequest, ListCheckpointsResponse, LogEntry, StreamEntriesRequest,
+    StreamEntriesResponse, ledger_service_server::LedgerService, stream_entries_response::Item,
 };
 use farthing_store::{LogName, LogRecord, Store};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
@@ -54,6 +55,9 @@ const PAGE_ENTRIES_MAX: usize = 16;
 
 /// Bytes after which a page is full. The entry that fills it, of at most 65,535 bytes, still belongs to it.
 const PAGE_BYTES: usize = 64 * 1_024;
+
+/// Checkpoints that one call lists.
+const CHECKPOINTS_LISTED_MAX: usize = 64;
 
 /// Steps of a stream that wait for a slow reader.
 const STEPS_WAITING_MAX: usize = 4;
@@ -119,7 +123,7 @@ impl LedgerService for Ledger {
         request: Request<StreamEntriesRequest>,
     ) -> Result<Response<Self::StreamEntriesStream>, Status> {
         let caller = request.extensions().get::<Peer>().map_or(UNKNOWN_CALLER, |peer| peer.address.ip());
-        let StreamEntriesRequest { from_index, bucket, follow } = request.into_inner();
+        let StreamEntriesRequest { from_index, bucket, follow, proofs } = request.into_inner();
         let filter = match bucket {
             Some(bucket) => Some(Filter::new(bucket, self.bucket_bits.clone())?),
             None => None,
@@ -130,7 +134,7 @@ impl LedgerService for Ledger {
             return Err(self.entry_unknown().await?.into());
         }
         let (steps, receiver) = mpsc::channel(STEPS_WAITING_MAX + LAST_WORD);
-        let reading = Reading { ledger: self.clone(), next: from_index, filter, follow, steps };
+        let reading = Reading { ledger: self.clone(), next: from_index, filter, follow, proofs, steps };
         tokio::spawn(async move {
             let _place = place;
             reading.run().await;
@@ -186,6 +190,15 @@ impl LedgerService for Ledger {
     ) -> Result<Response<AddCosignaturesResponse>, Status> {
         Err(no_checkpoint().into())
     }
+
+    async fn list_checkpoints(
+        &self,
+        request: Request<ListCheckpointsRequest>,
+    ) -> Result<Response<ListCheckpointsResponse>, Status> {
+        let above = request.into_inner().above_size;
+        let notes = history::list(&self.store, self.log, above, CHECKPOINTS_LISTED_MAX).await.map_err(Refusal::from)?;
+        Ok(Response::new(ListCheckpointsResponse { notes }))
+    }
 }
 
 fn no_checkpoint() -> Refusal {
@@ -204,6 +217,7 @@ struct Reading {
     next: u64,
     filter: Option<Filter>,
     follow: bool,
+    proofs: bool,
     steps: mpsc::Sender<Step>,
 }
 
@@ -264,8 +278,12 @@ impl Reading {
             }
             self.next = record.index.saturating_add(1);
             if self.filter.as_ref().is_none_or(|filter| filter.passes(&record.entry)) {
-                room = room.saturating_sub(record.entry.len());
-                page.push(log_entry(record).0);
+                let (mut entry, proof) = log_entry(record);
+                if self.proofs {
+                    entry.proof = proof;
+                }
+                room = room.saturating_sub(entry.entry.len() + entry.proof.len());
+                page.push(entry);
             }
         }
         page
@@ -288,7 +306,7 @@ fn log_entry(record: LogRecord) -> (LogEntry, Vec<u8>) {
     let LogRecord { index, entry, proof, proof_hash } = record;
     let kind = entry.first().and_then(|code| EntryKind::from_code(*code).ok());
     let proof_hash = if kind.is_some_and(EntryKind::has_proof) { proof_hash.to_vec() } else { Vec::new() };
-    (LogEntry { index, entry, proof_hash }, proof)
+    (LogEntry { index, entry, proof_hash, proof: Vec::new() }, proof)
 }
 
 /// Leaves out payments of other buckets.

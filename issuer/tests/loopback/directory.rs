@@ -24,7 +24,7 @@ async fn bucket(issuer: &Running, prefix_bits: u32, prefix: u32) -> Result<GetDi
 
 /// The directory entries of the log, until there are `count`.
 async fn logged(issuer: &Running, count: usize) -> Vec<DirectoryEntry> {
-    let request = StreamEntriesRequest { from_index: 0, bucket: None, follow: true };
+    let request = StreamEntriesRequest { from_index: 0, bucket: None, follow: true, proofs: false };
     let mut stream = issuer.ledger().stream_entries(request).await.unwrap().into_inner();
     let mut found = Vec::new();
     while found.len() < count {

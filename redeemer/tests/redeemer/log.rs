@@ -24,7 +24,7 @@ use crate::{
 };
 
 async fn entries(running: &Running, bucket: Option<BucketFilter>) -> Vec<LogEntry> {
-    let request = StreamEntriesRequest { from_index: 0, bucket, follow: false };
+    let request = StreamEntriesRequest { from_index: 0, bucket, follow: false, proofs: false };
     let mut stream = running.ledger().stream_entries(request).await.unwrap().into_inner();
     let mut entries = Vec::new();
     while let Some(step) = stream.message().await.unwrap() {

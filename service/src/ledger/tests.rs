@@ -87,7 +87,7 @@ impl Fixture {
 
     /// The indexes sent, and where the stream says to resume.
     async fn indexes(&self, from_index: u64, bucket: Option<BucketFilter>) -> (Vec<u64>, u64) {
-        let mut stream = self.stream(StreamEntriesRequest { from_index, bucket, follow: false }).await;
+        let mut stream = self.stream(StreamEntriesRequest { from_index, bucket, follow: false, proofs: false }).await;
         let mut indexes = Vec::new();
         loop {
             match next(&mut stream).await {
@@ -120,7 +120,7 @@ async fn a_stream_sends_what_there_is_and_says_where_to_resume() {
     assert_eq!(log.indexes(0, None).await, (vec![0, 1, 2, 3], 4));
     assert_eq!(log.indexes(3, None).await, (vec![3], 4));
     assert_eq!(log.indexes(4, None).await, (vec![], 4));
-    let beyond = StreamEntriesRequest { from_index: 5, bucket: None, follow: true };
+    let beyond = StreamEntriesRequest { from_index: 5, bucket: None, follow: true, proofs: false };
     let status = log.ledger.stream_entries(Request::new(beyond)).await.unwrap_err();
     let failure = crate::status::Failure::from(status);
     assert_eq!((failure.reason, failure.number("log_size")), (ErrorReason::EntryUnknown, Some(4)));
@@ -142,7 +142,7 @@ async fn a_bucket_leaves_out_payments_of_others_only() {
     assert_eq!(log.indexes(0, Some(BucketFilter { bucket: 0, bits: 0 })).await, (vec![0, 1, 2, 3], 4));
     for (bucket, bits) in [(1, 0), (256, 8), (u32::MAX, 31), (0, 33), (0, u32::MAX)] {
         let bucket = Some(BucketFilter { bucket, bits });
-        let request = StreamEntriesRequest { from_index: 0, bucket, follow: false };
+        let request = StreamEntriesRequest { from_index: 0, bucket, follow: false, proofs: false };
         let status = log.ledger.stream_entries(Request::new(request)).await.unwrap_err();
         assert_eq!(reason(status), ErrorReason::MalformedRequest);
     }
@@ -151,7 +151,8 @@ async fn a_bucket_leaves_out_payments_of_others_only() {
 #[tokio::test]
 async fn a_followed_stream_goes_on_until_the_shutdown() {
     let log = Fixture::new().await;
-    let mut stream = log.stream(StreamEntriesRequest { from_index: 3, bucket: None, follow: true }).await;
+    let mut stream =
+        log.stream(StreamEntriesRequest { from_index: 3, bucket: None, follow: true, proofs: false }).await;
     assert!(matches!(next(&mut stream).await, Item::Entry(entry) if entry.index == 3));
     assert_eq!(next(&mut stream).await, Item::CaughtUpTo(4));
     let record = log.store.log_read(LOG, 0, 1).await.unwrap().remove(0);
@@ -173,7 +174,9 @@ async fn an_entry_comes_with_its_proof_and_the_hash_of_it() {
     assert_eq!((entry.index, &entry.entry, &proof), (0, &record.entry, &record.proof));
     assert_eq!(entry.proof_hash, Sha256::digest(&proof).to_vec());
     let mut stream = log.stream(StreamEntriesRequest::default()).await;
-    assert_eq!(next(&mut stream).await, Item::Entry(entry));
+    assert_eq!(next(&mut stream).await, Item::Entry(entry.clone()));
+    let mut stream = log.stream(StreamEntriesRequest { proofs: true, ..StreamEntriesRequest::default() }).await;
+    assert_eq!(next(&mut stream).await, Item::Entry(LogEntry { proof, ..entry }));
 
     assert_eq!(reason(get(4).await.unwrap_err()), ErrorReason::EntryUnknown);
     let size = log.ledger.get_log_size(Request::new(GetLogSizeRequest {})).await.unwrap().into_inner();
@@ -192,7 +195,7 @@ async fn plain(count: usize, bytes: usize) -> (Ledger, TempDir) {
 
 /// Opens a stream from the beginning, for a caller at this address.
 async fn open(ledger: &Ledger, address: &str, follow: bool) -> Result<ReceiverStream<Step>, Status> {
-    let mut request = Request::new(StreamEntriesRequest { from_index: 0, bucket: None, follow });
+    let mut request = Request::new(StreamEntriesRequest { from_index: 0, bucket: None, follow, proofs: false });
     let address = SocketAddr::new(address.parse().unwrap(), 7);
     request.extensions_mut().insert(Peer { address, certified: false, key_exchange: None });
     ledger.stream_entries(request).await.map(Response::into_inner)
@@ -253,7 +256,7 @@ async fn a_page_of_long_entries_is_a_short_one() {
     let (ledger, _home) = plain(PAGE_ENTRIES_MAX + 3, bytes).await;
     let (steps, _receiver) = mpsc::channel(1);
     let records = ledger.store.log_read(LOG, 0, PAGE_ENTRIES_MAX).await.unwrap();
-    let mut reading = Reading { ledger: ledger.clone(), next: 0, filter: None, follow: false, steps };
+    let mut reading = Reading { ledger: ledger.clone(), next: 0, filter: None, follow: false, proofs: false, steps };
     let page = reading.page(records);
     assert_eq!((page.len(), reading.next), (PAGE_BYTES.div_ceil(bytes), 2));
 

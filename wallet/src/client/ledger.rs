@@ -33,7 +33,7 @@ impl Client {
     pub(crate) async fn entries(&self, from_index: u64, bucket: Option<(u32, u32)>) -> Result<Entries, WalletError> {
         let bucket = bucket.map(|(bucket, bits)| BucketFilter { bucket, bits });
         let call = |channel| async move {
-            let request = StreamEntriesRequest { from_index, bucket, follow: false };
+            let request = StreamEntriesRequest { from_index, bucket, follow: false, proofs: false };
             LedgerServiceClient::new(channel).stream_entries(request).await
         };
         let stream = self.call(call).await.map_err(CallError::into_error)?.into_inner();

@@ -14,9 +14,10 @@ use farthing_proto::v1::{
     GetConsistencyProofResponse, GetDirectoryBucketRequest, GetDirectoryBucketResponse, GetEntryRequest,
     GetEntryResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetIssuerRequest, GetIssuerResponse,
     GetLogSizeRequest, GetLogSizeResponse, GetRedeemerRequest, GetRedeemerResponse, GetTileRequest, GetTileResponse,
-    LogEntry, RegisterRequest, RegisterResponse, StreamEntriesRequest, StreamEntriesResponse, SubmitTransactionRequest,
-    SubmitTransactionResponse, WithdrawRequest, WithdrawResponse, issuer_service_server::IssuerService,
-    ledger_service_server::LedgerService, redeemer_service_server::RedeemerService, stream_entries_response::Item,
+    ListCheckpointsRequest, ListCheckpointsResponse, LogEntry, RegisterRequest, RegisterResponse, StreamEntriesRequest,
+    StreamEntriesResponse, SubmitTransactionRequest, SubmitTransactionResponse, WithdrawRequest, WithdrawResponse,
+    issuer_service_server::IssuerService, ledger_service_server::LedgerService,
+    redeemer_service_server::RedeemerService, stream_entries_response::Item,
 };
 use farthing_service::status::Refusal;
 use getrandom::{SysRng, rand_core::UnwrapErr};
@@ -187,7 +188,7 @@ impl LedgerService for Log {
         let wanted = (0..)
             .zip(entries)
             .filter(move |(index, entry)| *index >= request.from_index && passes(entry, request.bucket));
-        let entry = |(index, entry)| Item::Entry(LogEntry { index, entry, proof_hash: Vec::new() });
+        let entry = |(index, entry)| Item::Entry(LogEntry { index, entry, proof_hash: Vec::new(), proof: Vec::new() });
         let items: Vec<_> = wanted.map(entry).chain([Item::CaughtUpTo(size)]).collect();
         let steps = items.into_iter().enumerate().map(move |(at, item)| {
             if breaks_at.is_some_and(|breaks| at >= breaks) {
@@ -201,7 +202,7 @@ impl LedgerService for Log {
     async fn get_entry(&self, request: Request<GetEntryRequest>) -> Result<Response<GetEntryResponse>, Status> {
         let index = request.into_inner().index;
         let entry = self.entries()[usize::try_from(index).unwrap()].clone();
-        let entry = LogEntry { index, entry, proof_hash: Vec::new() };
+        let entry = LogEntry { index, entry, proof_hash: Vec::new(), proof: Vec::new() };
         Ok(Response::new(GetEntryResponse { entry: Some(entry), proof: Vec::new() }))
     }
 
@@ -209,6 +210,13 @@ impl LedgerService for Log {
         let size = self.entries().len() as u64;
         let origin = if self.issuance { "issuance.example" } else { self.desk.books.lock().unwrap().origin };
         Ok(Response::new(GetLogSizeResponse { origin: origin.to_owned(), size }))
+    }
+
+    async fn list_checkpoints(
+        &self,
+        _: Request<ListCheckpointsRequest>,
+    ) -> Result<Response<ListCheckpointsResponse>, Status> {
+        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
     }
 
     async fn get_checkpoint(
