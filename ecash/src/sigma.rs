@@ -5,4 +5,5 @@ pub(crate) mod batch;
 mod oracle;
 pub(crate) mod prove;
 pub(crate) mod relation;
+pub(crate) mod wide;
 pub(crate) mod witness;

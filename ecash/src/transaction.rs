@@ -7,7 +7,7 @@ use crate::{
     credential::issue::Answer,
     encoding::{Point, Reader, bytes32},
     error::{DecodeError, ProveError},
-    range::{self, RangeOpening},
+    range::{RangeOpening, RangeProof, Shape},
     sigma::{prove, relation::Relation, witness::Witness},
     statement,
     transcript::{Message, Transcript},
@@ -79,14 +79,14 @@ impl Bound {
 /// The proof part: range proof, the prover's commitments `T`, the responses `z`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Proof {
-    pub(crate) range: Vec<u8>,
+    pub(crate) range: Option<RangeProof>,
     pub(crate) T: Vec<Point>,
     pub(crate) z: Vec<Scalar>,
 }
 
 impl Proof {
     fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = self.range.clone();
+        let mut bytes = self.range.as_ref().map_or(Vec::new(), |range| range.as_bytes().to_vec());
         self.T.iter().for_each(|point| bytes.extend_from_slice(point.as_bytes()));
         self.z.iter().for_each(|scalar| bytes.extend_from_slice(scalar.as_bytes()));
         bytes
@@ -94,7 +94,7 @@ impl Proof {
 
     fn read(core: &Core, relation: &Relation, mut reader: Reader<'_>) -> Result<Self, DecodeError> {
         let proof = Self {
-            range: range::read(core.ranges(), &mut reader)?,
+            range: Shape::of(core.ranges()).map(|shape| RangeProof::read(shape, &mut reader)).transpose()?,
             T: relation.equations.iter().map(|_| reader.point()).collect::<Result<_, _>>()?,
             z: relation.secrets.iter().map(|_| reader.scalar()).collect::<Result<_, _>>()?,
         };
@@ -194,14 +194,14 @@ impl Transaction {
 
     /// The challenge `c`, after every message of the prover was absorbed.
     pub(crate) fn challenge(&self) -> Scalar {
-        prove::challenge(&mut self.bound.transcript.clone(), &self.proof.range, &self.proof.T)
+        prove::challenge(&mut self.bound.transcript.clone(), self.proof.range.as_ref(), &self.proof.T)
     }
 
     /// Every message of the transcript in order, for test vectors and for reading.
     #[must_use]
     pub fn transcript(&self) -> Vec<Message> {
         let mut transcript = Bound::new(&self.core, Transcript::recording("farthing/v1")).transcript;
-        prove::challenge(&mut transcript, &self.proof.range, &self.proof.T);
+        prove::challenge(&mut transcript, self.proof.range.as_ref(), &self.proof.T);
         transcript.into_tape()
     }
 }

@@ -10,9 +10,7 @@ use crate::{
     credential::present::Input,
     error::VerificationFailure,
     keys::{KeyId, KeyRing},
-    range::{self, RangeCheck},
-    sigma::batch::{Accumulator, weight},
-    statement::{Ranges, Statement},
+    sigma::batch::{Accumulator, Batch, Weights},
     transaction::{Core, Transaction, TransactionId},
 };
 
@@ -90,8 +88,10 @@ impl Transaction {
 }
 
 fn check(keys: &KeyRing, queue: &[(Transaction, Amount)], rng: &mut impl CryptoRng) -> Result<(), VerificationFailure> {
-    check_public(queue, rng)?;
-    check_presentations(keys, queue, rng)
+    let mut weights = Weights::new(rng);
+    let mut sum = public_sum(queue, &mut weights)?;
+    add_presentations(keys, queue, &mut weights, &mut sum)?;
+    sum.check()
 }
 
 /// Everything that needs no issuing key: all but `Ā = x·A'`.
@@ -99,59 +99,63 @@ pub(crate) fn check_public(
     queue: &[(Transaction, Amount)],
     rng: &mut impl CryptoRng,
 ) -> Result<(), VerificationFailure> {
+    public_sum(queue, &mut Weights::new(rng))?.check()
+}
+
+/// All equations and range proofs, weighted. The weights are drawn when everything was absorbed, and not before.
+fn public_sum<R: CryptoRng>(
+    queue: &[(Transaction, Amount)],
+    weights: &mut Weights<'_, R>,
+) -> Result<Accumulator, VerificationFailure> {
     if !queue.iter().all(|(transaction, _)| transaction.core().period_holds()) {
         return Err(VerificationFailure);
     }
-    let mut accumulator = Accumulator::new();
-    for (transaction, _) in queue {
-        accumulator.add(transaction, rng)?;
-    }
-    accumulator.check()?;
-    range::verify(queue.iter().filter_map(|(transaction, minimum)| range_check(transaction, *minimum)).collect())
+    Batch::absorb(queue.iter().map(|(transaction, minimum)| (transaction, *minimum)))?.weigh(weights)
 }
 
-/// `Ā = x·A'` for all inputs: per key one constant-time multiplication, `x·A* = Ā*` with `A* = Σ w·A'`, `Ā* = Σ w·Ā`.
-fn check_presentations(
+/// An input, and where it stands in the batch.
+struct Placed<'a> {
+    transaction: usize,
+    number: usize,
+    input: &'a Input,
+}
+
+impl Placed<'_> {
+    /// The number of `Ā` among the points of the transaction's core.
+    fn abar(&self) -> usize {
+        3 * self.number + 2
+    }
+}
+
+/// `Ā = x·A'` for all inputs: per key one multiplication `x·A*` of `A* = Σ w·A'`, and `Σ w·Ā − x·A*` is added to the
+/// batch's sum. The multiplication is constant-time in `x`; after it, `x` is in no scalar any more, only in the point.
+/// What is then done with the point takes the same time whatever point it is, since all scalars are public.
+fn add_presentations<R: CryptoRng>(
     keys: &KeyRing,
     queue: &[(Transaction, Amount)],
-    rng: &mut impl CryptoRng,
+    weights: &mut Weights<'_, R>,
+    sum: &mut Accumulator,
 ) -> Result<(), VerificationFailure> {
-    let mut by_key: BTreeMap<KeyId, Vec<&Input>> = BTreeMap::new();
-    for input in queue.iter().flat_map(|(transaction, _)| &transaction.core().inputs) {
-        by_key.entry(input.key).or_default().push(input);
+    let mut by_key: BTreeMap<KeyId, Vec<Placed<'_>>> = BTreeMap::new();
+    for (transaction, (it, _)) in queue.iter().enumerate() {
+        for (number, input) in it.core().inputs.iter().enumerate() {
+            by_key.entry(input.key).or_default().push(Placed { transaction, number, input });
+        }
     }
     for (id, inputs) in by_key {
         let key = keys.get(&id).ok_or(VerificationFailure)?;
-        let weights: Vec<Scalar> = inputs.iter().map(|_| weight(rng)).collect();
-        let sum = |points: Vec<RistrettoPoint>| RistrettoPoint::vartime_multiscalar_mul(&weights, points);
-        let a = sum(inputs.iter().map(|input| input.a.point()).collect());
-        let abar = sum(inputs.iter().map(|input| input.abar.point()).collect());
-        if a * key.x() != abar {
-            return Err(VerificationFailure);
+        if let [only] = inputs.as_slice() {
+            let weight = weights.next();
+            sum.add_to(only.transaction, only.abar(), weight)?;
+            sum.push_point(weight, -(only.input.a.point() * key.x()));
+            continue;
         }
+        let weights: Vec<Scalar> = inputs.iter().map(|_| weights.next()).collect();
+        for (placed, weight) in inputs.iter().zip(&weights) {
+            sum.add_to(placed.transaction, placed.abar(), *weight)?;
+        }
+        let a = RistrettoPoint::vartime_multiscalar_mul(&weights, inputs.iter().map(|placed| placed.input.a.point()));
+        sum.push_point(Scalar::ONE, -(a * key.x()));
     }
     Ok(())
-}
-
-fn range_check(transaction: &Transaction, minimum: Amount) -> Option<RangeCheck<'_>> {
-    let core = transaction.core();
-    let ranges = core.ranges();
-    if ranges == Ranges::None {
-        return None;
-    }
-    let commitments = core.ranged();
-    let mut minimums = vec![0; commitments.len()];
-    if core.statement() == Statement::Pay {
-        // C_note is the second of the range column.
-        if let Some(note) = minimums.get_mut(1) {
-            *note = minimum.get();
-        }
-    }
-    Some(RangeCheck {
-        ranges,
-        seed: transaction.bound().range_seed,
-        commitments,
-        minimums,
-        proof: &transaction.proof().range,
-    })
 }

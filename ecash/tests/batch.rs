@@ -61,8 +61,11 @@ static POOL: LazyLock<Pool> = LazyLock::new(|| {
 fn bad(honest: &Transaction) -> Vec<Transaction> {
     let layout = Layout::of(honest.as_bytes());
     let mut found = Vec::new();
-    for form in [Form::Bytes, Form::Point, Form::Scalar, Form::RangePoint] {
-        let of_form = layout.fields.iter().filter(|field| field.form == form && field.at.start >= 3);
+    for (form, in_range) in [(Form::Bytes, false), (Form::Point, false), (Form::Point, true), (Form::Scalar, false)] {
+        let of_form = layout
+            .fields
+            .iter()
+            .filter(|field| field.form == form && field.at.start >= 3 && field.name.starts_with("range ") == in_range);
         let changed = of_form.rev().filter_map(|field| {
             let mut bytes = honest.as_bytes().to_vec();
             if form == Form::Point {

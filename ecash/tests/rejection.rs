@@ -111,7 +111,7 @@ fn is_reason(statement: &str, field: &Field, refused: Refused) -> bool {
         ("key", _, refused) if with_rule => refused == Refused::Decode(Value("key of the rule")),
         ("rule 0 in-key", _, refused) => refused == Refused::Decode(Value("key of the rule")),
         ("range degree", _, refused) => refused == Refused::Decode(Value("degree of the range proof")),
-        (_, Form::Bytes | Form::RangePoint, refused) => refused == Refused::Proof,
+        (_, Form::Bytes, refused) => refused == Refused::Proof,
         (_, Form::Point, refused) => [Refused::Decode(Point), Refused::Proof].contains(&refused),
         (_, Form::Scalar, refused) => [Refused::Decode(Scalar), Refused::Proof].contains(&refused),
         (_, Form::Serial, refused) => {
@@ -154,7 +154,6 @@ fn points_and_scalars_are_canonical_and_not_the_identity() {
                 Form::Scalar | Form::Serial => {
                     &[(ORDER, Refused::Decode(DecodeError::Scalar)), ([0xff; 32], Refused::Decode(DecodeError::Scalar))]
                 }
-                Form::RangePoint => &[([0; 32], Refused::Proof), ([0xff; 32], Refused::Proof)],
                 Form::Code | Form::Count | Form::Bytes => continue,
             };
             for (bytes, reason) in cases {

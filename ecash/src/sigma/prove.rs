@@ -7,15 +7,20 @@ use zeroize::Zeroizing;
 use crate::{
     encoding::Point,
     error::ProveError,
-    range::{self, RangeOpening},
+    range::{self, RangeOpening, RangeProof},
     sigma::witness::Witness,
     transaction::{Bound, Core, Proof},
     transcript::Transcript,
 };
 
 /// Absorbs the range proof, empty when the statement has none.
-fn absorb_range(transcript: &mut Transcript, range_proof: &[u8]) {
-    transcript.bytes("range-proof", range_proof);
+fn absorb_range(transcript: &mut Transcript, range_proof: Option<&RangeProof>) {
+    transcript.bytes("range-proof", range_proof.map_or(&[], RangeProof::as_bytes));
+}
+
+/// A copy of all points, by number.
+pub(super) fn points(core: &Core) -> Vec<Point> {
+    core.points().copied().collect()
 }
 
 /// Absorbs the prover's commitments and draws `c`.
@@ -27,7 +32,7 @@ fn draw(transcript: &mut Transcript, T: &[Point]) -> Scalar {
 }
 
 /// Absorbs the prover's messages and draws `c`, as the verifier does.
-pub(crate) fn challenge(transcript: &mut Transcript, range_proof: &[u8], T: &[Point]) -> Scalar {
+pub(crate) fn challenge(transcript: &mut Transcript, range_proof: Option<&RangeProof>, T: &[Point]) -> Scalar {
     absorb_range(transcript, range_proof);
     draw(transcript, T)
 }
@@ -44,7 +49,7 @@ pub(crate) fn prove(
     rng: &mut impl CryptoRng,
 ) -> Result<Proof, ProveError> {
     let values = bound.relation.values(witness)?;
-    if !bound.relation.broken(&core.points(), &values)?.is_empty() {
+    if !bound.relation.broken(&points(core), &values)?.is_empty() {
         return Err(ProveError::Witness);
     }
     let range = range::prove(core.ranges(), &bound.range_seed, &core.ranged(), openings, rng)?;
@@ -57,12 +62,12 @@ pub(crate) fn respond(
     core: &Core,
     bound: &Bound,
     values: &[Scalar],
-    range: Vec<u8>,
+    range: Option<RangeProof>,
     rng: &mut impl CryptoRng,
 ) -> Result<Proof, ProveError> {
-    let points = core.points();
+    let points = points(core);
     let mut transcript = bound.transcript.clone();
-    absorb_range(&mut transcript, &range);
+    absorb_range(&mut transcript, range.as_ref());
     let mut random = transcript.hedged(values, rng);
     let alphas = Zeroizing::new(values.iter().map(|_| random.scalar()).collect::<Vec<_>>());
     let T = bound

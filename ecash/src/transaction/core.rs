@@ -215,9 +215,8 @@ impl Core {
     }
 
     /// All points in the order of their numbers: A', D, Ā of every input, then the commitments.
-    pub(crate) fn points(&self) -> Vec<Point> {
-        let inputs = self.inputs.iter().flat_map(|input| [input.a, input.d, input.abar]);
-        inputs.chain(self.commitments.iter().copied()).collect()
+    pub(crate) fn points(&self) -> impl Iterator<Item = &Point> {
+        self.inputs.iter().flat_map(|input| [&input.a, &input.d, &input.abar]).chain(&self.commitments)
     }
 
     pub(crate) fn ranges(&self) -> Ranges {

@@ -16,8 +16,6 @@ pub enum Form {
     Scalar,
     /// A scalar by which the inputs are ordered.
     Serial,
-    /// A point of the range proof, which is decoded when it is verified.
-    RangePoint,
 }
 
 #[derive(Debug, Clone)]
@@ -109,10 +107,10 @@ impl Layout {
         if values > 0 {
             layout.push("range degree", Form::Bytes, 1);
             (0..degree).for_each(|index| layout.push(&format!("range d {index}"), Form::Scalar, 32));
-            ["A", "A1", "B"].iter().for_each(|name| layout.push(&format!("range {name}"), Form::RangePoint, 32));
+            ["A", "A1", "B"].iter().for_each(|name| layout.push(&format!("range {name}"), Form::Point, 32));
             ["r1", "s1"].iter().for_each(|name| layout.push(&format!("range {name}"), Form::Scalar, 32));
             for round in 0..(64 * values as u32).ilog2() {
-                ["L", "R"].iter().for_each(|name| layout.push(&format!("range {name}{round}"), Form::RangePoint, 32));
+                ["L", "R"].iter().for_each(|name| layout.push(&format!("range {name}{round}"), Form::Point, 32));
             }
         }
         // Two equations for every input, then the lines of the statement; secrets as section 6 prints them.

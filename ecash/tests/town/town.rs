@@ -205,7 +205,8 @@ impl Town {
     pub fn answer(&mut self, sent: &Transaction) -> Answer {
         let transaction = Transaction::from_bytes(sent.as_bytes()).unwrap();
         let minimum = self.minimum();
-        let verified = transaction.verify(&self.ring, minimum, &mut self.rng).unwrap();
+        // Weights are no part of what is made, so that no vector depends on how many are drawn.
+        let verified = transaction.verify(&self.ring, minimum, &mut Sequence::new("weights")).unwrap();
         let addition = self.addition(verified.core().statement());
         let mut rng = std::mem::replace(&mut self.rng, Sequence::new(""));
         let answer = Answer::sign(self.signing_key(), &verified, addition, &mut rng).unwrap();

@@ -11,7 +11,7 @@ use crate::{
     keys::{KeyRing, SigningKey},
     params::Generator,
     policy::PolicyBody,
-    range::{self, RangeOpening},
+    range::{self, RangeOpening, RangeProof},
     sigma::{
         batch::Accumulator,
         oracle::plain::{Plain, sum},
@@ -144,10 +144,8 @@ pub(super) fn forge_with_range_of(draft: &Draft, other: &Draft) -> Transaction {
 
 /// Whether the verifier is content with the equations, whatever it thinks of ranges.
 pub(super) fn equations_hold(draft: &Draft, without: Option<usize>) -> bool {
-    let transaction = respond(draft, bind(&draft.core, without), Vec::new());
-    let mut sum = Accumulator::new();
-    sum.add(&transaction, &mut rng()).unwrap();
-    sum.check().is_ok()
+    let transaction = respond(draft, bind(&draft.core, without), None);
+    Accumulator::of_equations(&transaction, &mut rng()).unwrap().check().is_ok()
 }
 
 fn bind(core: &Core, without: Option<usize>) -> Bound {
@@ -156,12 +154,12 @@ fn bind(core: &Core, without: Option<usize>) -> Bound {
     Bound::bind(core, relation, Transcript::new("farthing/v1"))
 }
 
-fn prove_range(draft: &Draft, bound: &Bound) -> Vec<u8> {
+fn prove_range(draft: &Draft, bound: &Bound) -> Option<RangeProof> {
     let core = &draft.core;
     range::prove(core.ranges(), &bound.range_seed, &core.ranged(), &draft.openings, &mut rng()).unwrap()
 }
 
-fn respond(draft: &Draft, bound: Bound, range: Vec<u8>) -> Transaction {
+fn respond(draft: &Draft, bound: Bound, range: Option<RangeProof>) -> Transaction {
     let values = values(&bound.relation, &draft.witness);
     let proof = prove::respond(&draft.core, &bound, &values, range, &mut rng()).unwrap();
     Transaction::assemble(draft.core.clone(), proof, bound)
@@ -180,7 +178,7 @@ pub(super) fn sent(transaction: &Transaction, bank: &Bank) -> Result<(), Verific
 /// The numbers of the equations that do not hold.
 pub(super) fn broken(draft: &Draft) -> Vec<usize> {
     let relation = statement::relation(&draft.core);
-    relation.broken(&draft.core.points(), &values(&relation, &draft.witness)).unwrap()
+    relation.broken(&draft.core.points().copied().collect::<Vec<_>>(), &values(&relation, &draft.witness)).unwrap()
 }
 
 /// The numbers of the lines that are false in plain arithmetic.
