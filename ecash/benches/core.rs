@@ -1,5 +1,6 @@
 //! What the cryptography costs on one core: `cargo bench -p farthing-ecash`. Each figure is the median of several runs;
-//! the ratios compare it with primitives measured in the same run, so that machines can be compared.
+//! the floor beside it is what its points and its signing operations cost by themselves, measured in the same run, so
+//! that machines can be compared. `--profile dist` measures what operators run.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 #[path = "../tests/town/town.rs"]
@@ -23,7 +24,7 @@ use farthing_ecash::{
     seal::{open_note, seal_note},
     statement::Statement,
     transaction::Transaction,
-    verify::BatchVerifier,
+    verify::{BatchVerifier, Verified},
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use town::{CLASS, Dweller, Town, payment};
@@ -57,31 +58,78 @@ fn median<T>(mut work: impl FnMut() -> T) -> Duration {
     runs[runs.len() / 2]
 }
 
-/// What is printed, and the primitives that it is compared with, in µs.
-struct Table {
+/// What a processor cannot avoid, measured in the same run, in µs.
+struct Floor {
     decompress: f64,
+    /// Per point of a sum of 2,048.
+    sum: f64,
+    /// A point multiplied in constant time.
     multiply: f64,
+    /// The same by a table of the point's multiples.
+    table: f64,
+    /// A public point multiplied by a public scalar.
+    public: f64,
 }
 
-impl Table {
-    fn line(&self, name: &str, time: Duration) {
-        let micros = time.as_secs_f64() * 1e6;
-        println!("| {name} | {micros:.1} | {:.0} | {:.0} |", micros / self.decompress, micros / self.multiply);
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+impl Floor {
+    fn measure() -> Self {
+        let points: Vec<_> = (1..=2048u32).map(|n| RistrettoPoint::mul_base(&Scalar::from(n))).collect();
+        let scalars: Vec<_> = (1..=2048u32).map(|n| Scalar::from(n).invert()).collect();
+        let (point, scalar, encoded) = (points[7], scalars[9], points[7].compress());
+        Self {
+            decompress: micros(median(|| encoded.decompress())),
+            sum: micros(median(|| RistrettoPoint::vartime_multiscalar_mul(&scalars, &points))) / 2048.0,
+            multiply: micros(median(|| black_box(point) * black_box(scalar))),
+            table: micros(median(|| RistrettoPoint::mul_base(black_box(&scalar)))),
+            public: micros(median(|| RistrettoPoint::vartime_multiscalar_mul([&scalar], [&point]))),
+        }
+    }
+
+    /// To read points and have them in a large sum.
+    fn points(&self, points: u32) -> f64 {
+        f64::from(points) * (self.decompress + self.sum)
+    }
+
+    /// To sign: per output `(x + e)^-1·B` and `δ·H_serial`; for all of them `A*` of public weights, `x·A*`, `n·A*`, `n·G`.
+    fn sign(&self, outputs: u32) -> f64 {
+        let outputs = f64::from(outputs);
+        outputs * (self.multiply + self.table)
+            + (outputs - 1.0) * self.public
+            + 2.0 * self.multiply
+            + self.table
+    }
+
+    fn print(&self) {
+        println!("| primitive | µs |\n|---|---|");
+        println!("| read a point | {:.2} |", self.decompress);
+        println!("| a sum of 2,048 points, per point | {:.2} |", self.sum);
+        println!("| multiply a point, constant time | {:.2} |", self.multiply);
+        println!("| the same by a table | {:.2} |", self.table);
+        println!("| multiply a public point | {:.2} |", self.public);
+        println!("\n| operation | µs | floor | ratio |\n|---|---|---|---|");
     }
 }
 
-/// A point read, and a point in a sum of 2,048.
-fn primitives() -> Table {
-    let points: Vec<_> = (1..=2048u32).map(|n| RistrettoPoint::mul_base(&Scalar::from(n))).collect();
-    let scalars: Vec<_> = (1..=2048u32).map(|n| Scalar::from(n).invert()).collect();
-    let encoded = points[7].compress();
-    let decompress = median(|| encoded.decompress());
-    let sum = median(|| RistrettoPoint::vartime_multiscalar_mul(&scalars, &points)) / 2048;
-    let table = Table { decompress: decompress.as_secs_f64() * 1e6, multiply: sum.as_secs_f64() * 1e6 };
-    println!("| operation | µs | in points read | in points of a 2,048-point sum |\n|---|---|---|---|");
-    println!("| read a point | {:.2} | 1 | |", table.decompress);
-    println!("| a sum of 2,048 points, per point | {:.2} | | 1 |", table.multiply);
-    table
+/// Points of a payment of `n` coins: three per input and two commitments, two `T` per input and two, 17 of the range proof.
+const fn pay_points(n: u32) -> u32 {
+    3 * n + 2 + 2 * n + 2 + 17
+}
+
+/// Points of a claim of `n` notes, with wallet state and rule: eight commitments, twelve lines, 19 of the range proof.
+const fn claim_points(n: u32) -> u32 {
+    3 * (n + 2) + 8 + 2 * (n + 2) + 12 + 19
+}
+
+fn line(name: &str, time: Duration) {
+    println!("| {name} | {:.1} | | |", micros(time));
+}
+
+fn line_over(name: &str, time: Duration, floor: f64) {
+    println!("| {name} | {:.1} | {floor:.1} | {:.2} |", micros(time), micros(time) / floor);
 }
 
 fn build_pay(town: &Town, payer: &Dweller, payee: &Dweller, coins: &[Credential<Coin>]) -> Transaction {
@@ -90,12 +138,66 @@ fn build_pay(town: &Town, payer: &Dweller, payee: &Dweller, coins: &[Credential<
     pay::request(&header, &town.policy, &payer.keys, coins, &payment(payee, &key, 1_000), &mut rng()).unwrap()
 }
 
-fn verify(town: &Town, transactions: &[Transaction]) {
+fn decode(requests: &[Vec<u8>]) -> Vec<Transaction> {
+    requests.iter().map(|bytes| Transaction::from_bytes(bytes).unwrap()).collect()
+}
+
+fn verify(town: &Town, transactions: Vec<Transaction>) -> Vec<Verified> {
     let mut batch = BatchVerifier::new(&town.ring);
     for transaction in transactions {
-        batch.queue(transaction.clone(), town.minimum());
+        batch.queue(transaction, town.minimum());
     }
-    assert!(batch.verify(&mut rng()).is_ok());
+    batch.verify(&mut rng()).ok().unwrap()
+}
+
+fn sign(town: &Town, verified: &[Verified]) -> Vec<Answer> {
+    let requests: Vec<_> = verified.iter().map(|it| (it, town.addition(it.core().statement()))).collect();
+    let answers = Answer::sign_batch(town.signing_key(), &requests, &mut rng());
+    answers.into_iter().map(Result::unwrap).collect()
+}
+
+/// What the redeemer does with requests of one kind, in batches of several sizes: decode, verify, sign, and all of it.
+fn redeem(town: &Town, name: &str, requests: &[Transaction], sizes: &[u32], points: u32, floor: &Floor) {
+    let bytes: Vec<_> = requests.iter().map(|it| it.as_bytes().to_vec()).collect();
+    for n in sizes {
+        let bytes = &bytes[..*n as usize];
+        let name = |what: &str| format!("{name}, in batches of {n}: {what}");
+        let read = median(|| decode(bytes)) / *n;
+        let decoded = decode(bytes);
+        let check = median(|| verify(town, decoded.clone())) / *n;
+        let verified = verify(town, decoded);
+        let answer = median(|| sign(town, &verified)) / *n;
+        line_over(&name("decode"), read, f64::from(points) * floor.decompress);
+        line_over(&name("verify"), check, f64::from(points) * floor.sum);
+        line_over(&name("sign"), answer, floor.sign(2));
+        line_over(&name("all"), read + check + answer, floor.points(points) + floor.sign(2));
+    }
+}
+
+/// What a follower does with payments, without the issuing key.
+fn follow(town: &Town, payments: &[Transaction], sizes: &[u32]) {
+    let answers = sign(town, &verify(town, payments.to_vec()));
+    let logged: Vec<_> = payments
+        .iter()
+        .zip(&answers)
+        .map(|(payment, answer)| {
+            let body = [payment.core_bytes(), &answer.to_bytes()].concat();
+            let entry = Entry::new(EntryKind::Transaction(Statement::Pay), payment.core().header().day, body).unwrap();
+            (entry, payment.proof_bytes())
+        })
+        .collect();
+    let keys = BTreeMap::from([(town.key.id(), town.key.clone())]);
+    line("follower: read a payment", median(|| Logged::read(&logged[0].0, logged[0].1).unwrap()));
+    for n in sizes {
+        let time = median(|| {
+            let mut replay = Replay::new(&keys);
+            for (entry, proof) in &logged[..*n as usize] {
+                replay.queue(Logged::read(entry, proof).unwrap(), Some(town.policy.terms()));
+            }
+            replay.verify(&mut rng()).unwrap()
+        });
+        line(&format!("follower: read and replay payments, in batches of {n}"), time / *n);
+    }
 }
 
 fn main() {
@@ -103,78 +205,46 @@ fn main() {
     let (alice, bob) = (town.register("alice@bank.example"), town.register("bob@bank.example"));
     let coins = [town.withdraw(&alice, 500_000), town.withdraw(&alice, 600_000)];
     let notes: Vec<_> = (0..64).map(|n| town.note(&alice, &bob, 1_000 + n)).collect();
-    let table = primitives();
+    let floor = Floor::measure();
+    floor.print();
 
-    // The wallet.
-    table.line("wallet: build a payment, 1 coin", median(|| build_pay(&town, &alice, &bob, &coins[..1])));
-    table.line("wallet: build a payment, 2 coins", median(|| build_pay(&town, &alice, &bob, &coins)));
+    // The redeemer.
+    let pay = |coins: &[_]| build_pay(&town, &alice, &bob, coins);
     let rule = town.rule(CLASS, UNRESTRICTED);
     let claim =
         |n: usize| claim::request(&town.header(), &bob.keys, &notes[..n], &bob.state, rule, &mut rng()).unwrap();
-    table.line("wallet: build a claim, 1 note", median(|| claim(1)));
-    table.line("wallet: build a claim, 64 notes", median(|| claim(64)));
-
-    // The redeemer.
-    let one = build_pay(&town, &alice, &bob, &coins[..1]);
-    let bytes = one.as_bytes();
-    table.line("decode a payment, 1 coin", median(|| Transaction::from_bytes(bytes).unwrap()));
-    let payments: Vec<_> = (0..256).map(|_| build_pay(&town, &alice, &bob, &coins[..1])).collect();
-    for n in [1u32, 8, 64, 256] {
-        let time = median(|| verify(&town, &payments[..n as usize])) / n;
-        table.line(&format!("verify payments in batches of {n}, each"), time);
-    }
-    for n in [1, 64] {
-        let claim = [claim(n)];
-        let bytes = claim[0].as_bytes();
-        table.line(&format!("decode a claim, {n} notes"), median(|| Transaction::from_bytes(bytes).unwrap()));
-        table.line(&format!("verify a claim, {n} notes"), median(|| verify(&town, &claim)));
-    }
+    let payments: Vec<_> = (0..256).map(|_| pay(&coins[..1])).collect();
+    redeem(&town, "payment, 1 coin", &payments, &[1, 8, 64, 256], pay_points(1), &floor);
+    follow(&town, &payments, &[1, 64, 256]);
+    let payments: Vec<_> = (0..64).map(|_| pay(&coins)).collect();
+    redeem(&town, "payment, 2 coins", &payments, &[1, 64], pay_points(2), &floor);
     let claims: Vec<_> = (0..64).map(|_| claim(1)).collect();
-    table.line("verify claims of 1 note in batches of 64, each", median(|| verify(&town, &claims)) / 64);
-    let verified = one.clone().verify(&town.ring, town.minimum(), &mut rng()).unwrap();
-    let addition = town.addition(verified.core().statement());
-    let sign = || Answer::sign(town.signing_key(), &verified, addition, &mut rng()).unwrap();
-    table.line("issue two outputs", median(sign));
+    redeem(&town, "claim, 1 note", &claims, &[1, 64], claim_points(1), &floor);
+    let claims: Vec<_> = (0..4).map(|_| claim(64)).collect();
+    redeem(&town, "claim, 64 notes", &claims, &[1, 4], claim_points(64), &floor);
 
-    let answer = sign();
+    // The wallet.
+    line("wallet: build a payment, 1 coin", median(|| pay(&coins[..1])));
+    line("wallet: build a payment, 2 coins", median(|| pay(&coins)));
+    line("wallet: build a claim, 1 note", median(|| claim(1)));
+    line("wallet: build a claim, 64 notes", median(|| claim(64)));
 
-    // A follower, without the issuing key.
-    let logged: Vec<_> = payments
-        .iter()
-        .map(|payment| {
-            let verified = payment.clone().verify(&town.ring, town.minimum(), &mut rng()).unwrap();
-            let answer = Answer::sign(town.signing_key(), &verified, addition, &mut rng()).unwrap();
-            let body = [payment.core_bytes(), &answer.to_bytes()].concat();
-            let entry = Entry::new(EntryKind::Transaction(Statement::Pay), payment.core().header().day, body).unwrap();
-            (entry, payment.proof_bytes())
-        })
-        .collect();
-    let keys = BTreeMap::from([(town.key.id(), town.key.clone())]);
-    table.line("follower: read a payment", median(|| Logged::read(&logged[0].0, logged[0].1).unwrap()));
-    for n in [1u32, 64, 256] {
-        let time = median(|| {
-            let mut replay = Replay::new(&keys);
-            for (entry, proof) in &logged[..n as usize] {
-                replay.queue(Logged::read(entry, proof).unwrap(), Some(town.policy.terms()));
-            }
-            replay.verify(&mut rng()).unwrap()
-        });
-        table.line(&format!("follower: read and replay payments in batches of {n}, each"), time / n);
-    }
     // Delivery.
+    let one = pay(&coins[..1]);
+    let answer = sign(&town, &verify(&town, vec![one.clone()])).remove(0);
     let finish = || pay::finish(one.core(), &answer, &town.key, town.expiry(), &alice.keys).unwrap();
-    table.line("wallet: check an answer of two outputs", median(finish));
+    line("wallet: check an answer of two outputs", median(finish));
     let (key, core, bytes) = (bob.keys.encryption_key(), one.core(), one.core_bytes());
     let ct_note = &core.delivery().unwrap().ct_note;
     // C_note stands before ct-self, ct-note and the bucket.
     let commitment: [u8; 32] = bytes[bytes.len() - (4 + 1_507 + 73 + 32)..][..32].try_into().unwrap();
     let plain = open_note(bob.keys.opening_key(), &town.key.id(), &commitment, ct_note).unwrap();
-    table.line("seal a note", median(|| seal_note(&key, &town.key.id(), &commitment, &plain, &mut rng())));
+    line("seal a note", median(|| seal_note(&key, &town.key.id(), &commitment, &plain, &mut rng())));
     let open = |dweller: &Dweller| open_note(dweller.keys.opening_key(), &town.key.id(), &commitment, ct_note).is_ok();
     assert!(open(&bob) && !open(&alice));
-    table.line("open a note", median(|| open(&bob)));
-    table.line("try a note of somebody else", median(|| open(&alice)));
+    line("open a note", median(|| open(&bob)));
+    line("try a note of somebody else", median(|| open(&alice)));
     let pid = bob.identity.pid();
     let receive = || note::receive(core, &answer, &town.key, town.expiry(), &bob.keys, &pid).unwrap();
-    table.line("receive a note: open it and check the answer", median(receive));
+    line("receive a note: open it and check the answer", median(receive));
 }

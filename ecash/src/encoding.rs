@@ -100,6 +100,11 @@ impl Point {
         Self { point, bytes: point.compress() }
     }
 
+    /// Twice a point, together with the encoding of twice the point, as batched compression gives it.
+    pub(crate) fn doubled(half: &RistrettoPoint, bytes: CompressedRistretto) -> Self {
+        Self { point: half + half, bytes }
+    }
+
     pub(crate) fn point(&self) -> RistrettoPoint {
         self.point
     }

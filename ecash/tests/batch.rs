@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 
 use farthing_ecash::{
     amount::Amount,
+    credential::issue::{Addition, Answer},
     keys::{KeyRing, SigningKey},
     policy::UNRESTRICTED,
     transaction::Transaction,
@@ -147,4 +148,48 @@ proptest! {
             .collect();
         prop_assert_eq!(verify(&members, &seed.to_string()), members.iter().all(|member| member.good));
     }
+}
+
+/// The same signatures as alone, each with a proof that holds; one that must not be signed spoils no other.
+#[test]
+fn signing_together_is_signing_one_by_one() {
+    let mut town = Town::new("signing");
+    let (alice, mut bob) = (town.register("alice@bank.example"), town.register("bob@bank.example"));
+    let note = town.note(&alice, &bob, 1000);
+    let coin = town.claim(&mut bob, &[note], UNRESTRICTED);
+    town.swap(&bob, [&coin], Some(500));
+    let mut rng = Sequence::new("answers");
+    let verified: Vec<_> = town
+        .log
+        .iter()
+        .map(|(transaction, _)| transaction.clone().verify(&town.ring, town.minimum(), &mut rng).unwrap())
+        .collect();
+    assert!(verified.len() >= 6);
+    let additions: Vec<_> = verified.iter().map(|it| town.addition(it.core().statement())).collect();
+    for odd in [None, Some(0), Some(verified.len() / 2), Some(verified.len() - 1)] {
+        let mut requests: Vec<_> = verified.iter().zip(additions.iter().copied()).collect();
+        if let Some(odd) = odd {
+            requests[odd].1 = match requests[odd].1 {
+                Addition::None => Addition::Expiry(town.expiry()),
+                _ => Addition::None,
+            };
+        }
+        let answers = Answer::sign_batch(town.signing_key(), &requests, &mut rng);
+        assert_eq!(answers.len(), requests.len());
+        for (number, ((verified, addition), answer)) in requests.iter().zip(answers).enumerate() {
+            let Ok(answer) = answer else {
+                assert_eq!(odd, Some(number));
+                continue;
+            };
+            assert_ne!(odd, Some(number));
+            answer.check(verified.core(), *addition, &town.key).unwrap();
+            let alone = Answer::sign(town.signing_key(), verified, *addition, &mut rng).unwrap();
+            let signatures = |answer: &Answer| {
+                let (bytes, tail) = (answer.to_bytes(), if answer.registration().is_some() { 72 } else { 64 });
+                bytes[..bytes.len() - tail].to_vec()
+            };
+            assert_eq!(signatures(&alone), signatures(&answer));
+        }
+    }
+    assert!(Answer::sign_batch(town.signing_key(), &[], &mut rng).is_empty());
 }

@@ -1,7 +1,10 @@
 //! Issuing: the signer's `(A, e, δ)` per output and one DLEQ proof for all (`docs/PROTOCOL.md` section 3.1).
 
-use curve25519_dalek::Scalar;
-use rand_core::CryptoRng;
+mod sign;
+
+use std::sync::LazyLock;
+
+use curve25519_dalek::{Scalar, ristretto::VartimeRistrettoPrecomputation, traits::VartimePrecomputedMultiscalarMul};
 
 use crate::{
     calendar::Month,
@@ -12,12 +15,11 @@ use crate::{
     },
     encoding::{Point, Reader},
     error::{DecodeError, VerificationFailure},
-    keys::{KeyId, PublicKey, SigningKey},
+    keys::{KeyId, PublicKey},
     params::Generator,
     statement::{Commitment, Statement},
     transaction::{Core, TransactionId},
     transcript::Message,
-    verify::Verified,
 };
 
 /// What the signer adds to outputs of its own choice. What follows from the statement alone is not in here.
@@ -88,12 +90,33 @@ fn outputs(core: &Core, addition: Addition) -> Result<Vec<Output>, VerificationF
     }
 }
 
+/// The generators of everything that signers add, those that are always there first.
+const ADDED: [Generator; 8] = [
+    Generator::Serial,
+    Generator::Expiry,
+    Generator::Day,
+    Generator::Month,
+    Generator::Validity,
+    Generator::Class,
+    Generator::Value,
+    Generator::Purpose,
+];
+
+static ADDED_TABLE: LazyLock<VartimeRistrettoPrecomputation> =
+    LazyLock::new(|| VartimeRistrettoPrecomputation::new(ADDED.map(Generator::point)));
+
 impl Output {
-    /// `B = K_κ + C + Σ added + δ·H_serial`. Public values only.
-    fn B(&self, delta: &Scalar) -> Point {
-        let added = self.added.iter().map(|(generator, scalar)| generator.times(scalar));
-        let fixed = self.kind.base().point() + self.commitment.point() + Generator::Serial.times(delta);
-        Point::new(added.fold(fixed, |sum, term| sum + term))
+    /// `B = K_κ + C + Σ added + δ·H_serial`. All of it is public, so its time may depend on it.
+    fn B(&self, delta: &Scalar) -> Result<Point, VerificationFailure> {
+        let mut scalars = [Scalar::ZERO; ADDED.len()];
+        let mut used = 0;
+        for (generator, scalar) in [(Generator::Serial, *delta)].iter().chain(&self.added) {
+            let place = ADDED.iter().position(|added| added == generator).ok_or(VerificationFailure)?;
+            *scalars.get_mut(place).ok_or(VerificationFailure)? += scalar;
+            used = used.max(place + 1);
+        }
+        let added = ADDED_TABLE.vartime_multiscalar_mul(scalars.iter().take(used));
+        Ok(Point::new(self.kind.base().point() + self.commitment.point() + added))
     }
 }
 
@@ -114,40 +137,6 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Signs the outputs of a verified transaction. The same transaction, addition and key give the same `(A, e, δ)`.
-    ///
-    /// # Errors
-    /// [`VerificationFailure`] when the addition is not of this statement or the key is not the output key.
-    pub fn sign(
-        key: &SigningKey,
-        verified: &Verified,
-        addition: Addition,
-        rng: &mut impl CryptoRng,
-    ) -> Result<Self, VerificationFailure> {
-        let (core, id) = (verified.core(), verified.id());
-        let key_id = key.public().id();
-        if core.header.key != key_id {
-            return Err(VerificationFailure);
-        }
-        let mut signatures = Vec::new();
-        let mut items = Vec::new();
-        for (index, output) in (0u16..).zip(outputs(core, addition)?) {
-            let place = index.to_le_bytes();
-            let delta = key.prf(&[b"delta", key_id.as_bytes(), id.as_bytes(), &place]);
-            let B = output.B(&delta);
-            let e = key.prf(&[b"e", key_id.as_bytes(), id.as_bytes(), &place, B.as_bytes()]);
-            let A = Point::new(B.point() * (key.x() + e).invert());
-            items.push(DleqItem::issued(A, B, e));
-            signatures.push(Signature { A, e, delta });
-        }
-        let dleq = Dleq::prove(DleqUse::Issue, key, id.as_bytes(), &items, rng);
-        let registration = match addition {
-            Addition::Registration { class, validity } => Some((class, validity)),
-            Addition::None | Addition::Expiry(_) => None,
-        };
-        Ok(Self { signatures, dleq, registration })
-    }
-
     /// Class and validity, in the answer to Register.
     #[must_use]
     pub fn registration(&self) -> Option<(u32, Month)> {
@@ -222,8 +211,8 @@ impl Answer {
         let items: Vec<_> = outputs
             .iter()
             .zip(&self.signatures)
-            .map(|(output, signature)| DleqItem::issued(signature.A, output.B(&signature.delta), signature.e))
-            .collect();
+            .map(|(output, signature)| Ok(DleqItem::issued(signature.A, output.B(&signature.delta)?, signature.e)))
+            .collect::<Result<_, VerificationFailure>>()?;
         self.dleq.verify(DleqUse::Issue, key, id.as_bytes(), &items)?;
         let deltas = self.signatures.iter().map(|signature| signature.delta).collect();
         Ok(CheckedAnswer { key: key.id(), items, deltas })
@@ -243,8 +232,8 @@ impl Answer {
         let items: Vec<_> = outputs(core, addition)?
             .iter()
             .zip(&self.signatures)
-            .map(|(output, signature)| DleqItem::issued(signature.A, output.B(&signature.delta), signature.e))
-            .collect();
+            .map(|(output, signature)| Ok(DleqItem::issued(signature.A, output.B(&signature.delta)?, signature.e)))
+            .collect::<Result<_, VerificationFailure>>()?;
         self.dleq.transcript(DleqUse::Issue, key, id.as_bytes(), &items)
     }
 }
@@ -283,7 +272,7 @@ mod tests {
     use crate::{
         amount::{Amount, Currency},
         calendar::Day,
-        keys::{KeyDates, KeyRing},
+        keys::{KeyDates, KeyRing, SigningKey},
         policy::UNRESTRICTED,
         seed::{Seed, WalletKeys},
         withdraw,
@@ -313,7 +302,7 @@ mod tests {
 
         let output = outputs(&core, Addition::None).unwrap().remove(0);
         let signature = answer.signatures.first_mut().unwrap();
-        let B = output.B(&signature.delta);
+        let B = output.B(&signature.delta).unwrap();
         signature.A = Point::new(B.point() * (hidden.x() + signature.e).invert());
         let items = [DleqItem::issued(signature.A, B, signature.e)];
         for prover in [announced, &hidden] {

@@ -110,7 +110,8 @@ impl Case {
 
 /// What the library says of a batch. It takes proofs of one degree only.
 fn library(cases: &[&Case]) -> bool {
-    let (money, counters): (Vec<&&Case>, Vec<&&Case>) = cases.iter().partition(|case| matches!(case.ranges, Ranges::Money(_)));
+    let (money, counters): (Vec<&&Case>, Vec<&&Case>) =
+        cases.iter().partition(|case| matches!(case.ranges, Ranges::Money(_)));
     [money, counters].into_iter().filter(|cases| !cases.is_empty()).all(|cases: Vec<&&Case>| {
         let proofs =
             cases.iter().map(|case| RistrettoRangeProof::from_bytes(&case.bytes)).collect::<Result<Vec<_>, _>>();
