@@ -97,10 +97,7 @@ impl Floor {
     /// To sign: per output `(x + e)^-1·B` and `δ·H_serial`; for all of them `A*` of public weights, `x·A*`, `n·A*`, `n·G`.
     fn sign(&self, outputs: u32) -> f64 {
         let outputs = f64::from(outputs);
-        outputs * (self.multiply + self.table)
-            + (outputs - 1.0) * self.public
-            + 2.0 * self.multiply
-            + self.table
+        outputs * (self.multiply + self.table) + (outputs - 1.0) * self.public + 2.0 * self.multiply + self.table
     }
 
     fn print(&self) {
@@ -164,7 +161,8 @@ fn redeem(town: &Town, name: &str, requests: &[Transaction], sizes: &[u32], poin
         let name = |what: &str| format!("{name}, in batches of {n}: {what}");
         let read = median(|| decode(bytes)) / *n;
         let decoded = decode(bytes);
-        let check = median(|| verify(town, decoded.clone())) / *n;
+        // A verifier consumes its transactions, so each time there are others.
+        let check = (median(|| verify(town, decoded.clone())).saturating_sub(median(|| decoded.clone()))) / *n;
         let verified = verify(town, decoded);
         let answer = median(|| sign(town, &verified)) / *n;
         line_over(&name("decode"), read, f64::from(points) * floor.decompress);

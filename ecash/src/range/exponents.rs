@@ -7,7 +7,7 @@
 use curve25519_dalek::Scalar;
 
 use super::{BITS, ROUNDS_MAX, VALUES_MAX};
-use crate::sigma::wide::{Limbs, Wide};
+use crate::sigma::wide::{Factor, Limbs, Wide};
 
 /// Half of the rounds: the low bits.
 const LOW: usize = ROUNDS_MAX / 2;
@@ -26,24 +26,21 @@ pub(crate) struct Exponents {
 }
 
 /// `first·Π f_k` over the bits `k` that are set in the place's number.
-fn products(first: Scalar, factors: &[Scalar]) -> [Limbs; PRODUCTS] {
-    let mut products = [Scalar::ZERO; PRODUCTS];
-    if let Some(product) = products.first_mut() {
-        *product = first;
-    }
+fn products(first: Limbs, factors: &[Factor]) -> [Limbs; PRODUCTS] {
+    let mut products = [first; PRODUCTS];
     for (bit, factor) in factors.iter().enumerate() {
         let (done, rest) = products.split_at_mut(1 << bit);
         for (next, product) in rest.iter_mut().zip(done) {
-            *next = *product * factor;
+            *next = product.times(factor);
         }
     }
-    products.map(|product| Limbs::from(&product))
+    products
 }
 
 /// Adds `first·Π f_k` over the bits `k` of `i` to the `i`-th sum, for all `i` below `2^factors`.
-fn add_products(sums: &mut [Wide], first: Scalar, factors: &[Scalar]) {
+fn add_products(sums: &mut [Wide], first: Limbs, factors: &[Factor]) {
     let (low, high) = factors.split_at_checked(LOW).unwrap_or((factors, &[]));
-    let low = products(Scalar::ONE, low);
+    let low = products(Limbs::ONE, low);
     let high = products(first, high);
     for (sums, high) in sums.chunks_mut(PRODUCTS).zip(&high) {
         for (sum, low) in sums.iter_mut().zip(&low) {
@@ -65,12 +62,12 @@ impl Exponents {
     }
 
     /// Adds a product over bits to the first `2^factors` exponents of `G`.
-    pub(super) fn add_G(&mut self, first: Scalar, factors: &[Scalar]) {
+    pub(super) fn add_G(&mut self, first: Limbs, factors: &[Factor]) {
         add_products(first_of(&mut self.G, factors), first, factors);
     }
 
     /// The same for `H`.
-    pub(super) fn add_H(&mut self, first: Scalar, factors: &[Scalar]) {
+    pub(super) fn add_H(&mut self, first: Limbs, factors: &[Factor]) {
         add_products(first_of(&mut self.H, factors), first, factors);
     }
 
@@ -96,7 +93,7 @@ impl Exponents {
     }
 }
 
-fn first_of<'a>(sums: &'a mut [Wide], factors: &[Scalar]) -> &'a mut [Wide] {
+fn first_of<'a>(sums: &'a mut [Wide], factors: &[Factor]) -> &'a mut [Wide] {
     sums.split_at_mut_checked(1 << factors.len()).map_or(&mut [], |(first, _)| first)
 }
 
@@ -112,9 +109,10 @@ mod tests {
             let mut exponents = Exponents::new();
             exponents.extend(BITS);
             exponents.extend(1 << rounds);
-            exponents.add_G(scalar(20), &factors);
-            exponents.add_H(scalar(30), &factors);
-            exponents.add_H(scalar(40), &factors[..6]);
+            let montgomery: Vec<_> = factors.iter().map(Factor::from).collect();
+            exponents.add_G(Limbs::from(&scalar(20)), &montgomery);
+            exponents.add_H(Limbs::from(&scalar(30)), &montgomery);
+            exponents.add_H(Limbs::from(&scalar(40)), &montgomery[..6]);
             exponents.add_constant(1, scalar(50));
             exponents.add_constant(1 << (rounds - 6), scalar(60));
             let scalars = exponents.scalars();

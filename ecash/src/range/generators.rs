@@ -1,8 +1,8 @@
 //! The library's generators: `H_value` and the masks, and two for every bit.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use curve25519_dalek::{RistrettoPoint, ristretto::VartimeRistrettoPrecomputation};
+use curve25519_dalek::RistrettoPoint;
 use tari_bulletproofs_plus::{
     PedersenGens, generators::pedersen_gens::ExtensionDegree, range_parameters::RangeParameters,
 };
@@ -33,21 +33,12 @@ impl Shape {
     }
 }
 
-/// The generators of the bits, which money and counters share: those of fewer values are the first of those of more.
-pub(crate) struct BitGenerators {
-    /// `G_0, H_0, G_1, H_1, …`: twice as many as there are bits.
-    pub(crate) points: Vec<RistrettoPoint>,
-    /// The same points with the tables of their multiples.
-    pub(crate) table: Arc<VartimeRistrettoPrecomputation>,
-}
+static BIT_GENERATORS: LazyLock<Vec<RistrettoPoint>> =
+    LazyLock::new(|| COUNTERS.gi_base_iter().zip(COUNTERS.hi_base_iter()).flat_map(|(G, H)| [*G, *H]).collect());
 
-static BIT_GENERATORS: LazyLock<BitGenerators> = LazyLock::new(|| {
-    let points = COUNTERS.gi_base_iter().zip(COUNTERS.hi_base_iter()).flat_map(|(G, H)| [*G, *H]).collect();
-    BitGenerators { points, table: COUNTERS.precomp() }
-});
-
-/// The generators of the bits.
-pub(crate) fn bit_generators() -> &'static BitGenerators {
+/// The generators of the bits, `G_0, H_0, G_1, H_1, …`. Money and counters share them: those of fewer values are the
+/// first of those of more.
+pub(crate) fn bit_generators() -> &'static [RistrettoPoint] {
     &BIT_GENERATORS
 }
 
@@ -57,7 +48,7 @@ mod tests {
 
     #[test]
     fn money_and_counters_share_the_generators_of_bits() {
-        let counters = &bit_generators().points;
+        let counters = bit_generators();
         assert_eq!(counters.len(), 2 * BITS * VALUES_MAX);
         let money = MONEY.gi_base_iter().zip(MONEY.hi_base_iter()).flat_map(|(G, H)| [*G, *H]);
         assert_eq!(money.collect::<Vec<_>>(), counters[..2 * BITS * 2]);

@@ -20,7 +20,11 @@ use crate::{
     encoding::Point,
     error::VerificationFailure,
     params::Generator,
-    sigma::{batch::Accumulator, relation::Term},
+    sigma::{
+        batch::Accumulator,
+        relation::Term,
+        wide::{Factor, Limbs, Wide},
+    },
     statement::Commitment,
     transaction::Transaction,
 };
@@ -80,83 +84,86 @@ impl<'a> RangeCheck<'a> {
         sum: &mut Accumulator,
     ) -> Result<(), VerificationFailure> {
         let Self { shape, commitments, proof } = self;
-        let &Challenges { y, z, e, .. } = challenges;
         let u = challenges.u();
+        let rounds = u.len();
         let (y_inverse, u_inverses) = inverses.split_first().ok_or(VerificationFailure)?;
-        let powers = Powers::new(y, *y_inverse, u.len());
+        let [y, z, e] = [&challenges.y, &challenges.z, &challenges.e].map(Factor::from);
+        let [r1, s1] = [&proof.r1, &proof.s1].map(Factor::from);
+        let powers = Powers::new(y, Factor::from(y_inverse), rounds);
+        let zz = z.times(&z);
 
-        let weight_e = weight * e;
-        let weight_ee = weight_e * e;
-        let zz = z * z;
-        let y_to_n_plus_1 = powers.y_to_n * y;
+        let w = Limbs::from(&weight);
+        let we = w.times(&e);
+        let wee = we.times(&e);
 
-        // Points: C_j, A, A1, B, L_j, R_j.
-        let mut value = proof.r1 * proof.s1 * y * weight;
-        let commitment = weight_ee * y_to_n_plus_1;
-        let mut z_even = Scalar::ONE;
-        let mut z_even_sum = Scalar::ZERO;
+        // Points: C_j, B, A1, A, L_j, R_j.
+        let wee_y_to_n_plus_1 = wee.times(&powers.y_to_n).times(&y);
+        let mut coefficient = wee_y_to_n_plus_1;
+        let mut z_even = Factor::ONE;
+        let mut all_ones = Wide::ZERO;
         for Ranged { number, minimum, .. } in commitments.iter().flatten() {
-            z_even *= zz;
-            z_even_sum += z_even;
-            let coefficient = commitment * z_even;
+            coefficient = coefficient.times(&zz);
             sum.add_coefficient(*number, &coefficient)?;
-            if *minimum != 0 {
-                value += coefficient * Scalar::from(*minimum);
-            }
+            sum.add_generator(Generator::Value, &coefficient.negated(), &Limbs::from(*minimum))?;
+            z_even = z_even.times(&zz);
+            all_ones.add(&wee_y_to_n_plus_1.times(&z_even).times(&z));
         }
         sum.push(weight, &proof.B);
-        sum.push(weight_e, &proof.A1);
-        sum.push(weight_ee, &proof.A);
-        let mut u_squares = [Scalar::ONE; ROUNDS_MAX];
-        let mut u_inverse_squares = [Scalar::ONE; ROUNDS_MAX];
-        let mut u_product = Scalar::ONE;
-        let mut u_inverse_product = Scalar::ONE;
+        sum.push(we.scalar(), &proof.A1);
+        sum.push(wee.scalar(), &proof.A);
+        let mut u_squares = [Factor::ONE; ROUNDS_MAX];
+        let mut u_inverse_squares = [Factor::ONE; ROUNDS_MAX];
+        let (mut we_u, mut we_u_inverse) = (we, we);
         // The last round is about the lowest bit.
-        let rounds = u.iter().zip(u_inverses).zip(&proof.rounds).rev();
+        let last_first = u.iter().zip(u_inverses).zip(&proof.rounds).rev();
         for (((u, u_inverse), (L, R)), (square, inverse_square)) in
-            rounds.zip(u_squares.iter_mut().zip(&mut u_inverse_squares))
+            last_first.zip(u_squares.iter_mut().zip(&mut u_inverse_squares))
         {
-            u_product *= u;
-            u_inverse_product *= u_inverse;
-            *square = u * u;
-            *inverse_square = u_inverse * u_inverse;
-            sum.push(weight_ee * *square, L);
-            sum.push(weight_ee * *inverse_square, R);
+            let (u, u_inverse) = (Factor::from(u), Factor::from(u_inverse));
+            we_u = we_u.times(&u);
+            we_u_inverse = we_u_inverse.times(&u_inverse);
+            *square = u.times(&u);
+            *inverse_square = u_inverse.times(&u_inverse);
+            sum.push(wee.times(square).scalar(), L);
+            sum.push(wee.times(inverse_square).scalar(), R);
         }
 
         // Fixed generators: masks and H_value.
+        let minus_w = w.negated();
         for (mask, d) in shape.masks.iter().zip(&proof.d) {
-            sum.add_generator(*mask, &-weight, d)?;
+            sum.add_generator(*mask, &minus_w, &Limbs::from(d))?;
         }
-        let all_ones = Scalar::from(u64::MAX);
-        value += weight_ee * (y_to_n_plus_1 * z * all_ones * z_even_sum + (zz - z) * powers.sum);
-        sum.add_generator(Generator::Value, &-value, &Scalar::ONE)?;
+        let minus_ones = Limbs::from(&-all_ones.reduce());
+        sum.add_generator(Generator::Value, &minus_ones, &Limbs::from(u64::MAX))?;
+        let zz_minus_z = Factor::from(&(challenges.z * challenges.z - challenges.z));
+        for value in [w.times(&r1).times(&s1).times(&y), wee.times(&zz_minus_z).times(&powers.sum)] {
+            sum.add_generator(Generator::Value, &value.negated(), &Limbs::ONE)?;
+        }
 
         // The generators of bits.
-        let rounds = u.len();
-        let mut factors = [Scalar::ONE; ROUNDS_MAX];
-        let factors = factors.split_at_mut_checked(rounds).ok_or(VerificationFailure)?.0;
         let bits = &mut sum.bits;
         bits.extend(1 << rounds);
+        let mut factors = [Factor::ONE; ROUNDS_MAX];
+        let factors = factors.split_at_mut_checked(rounds).ok_or(VerificationFailure)?.0;
         for ((factor, square), power) in factors.iter_mut().zip(&u_squares).zip(&powers.inverses) {
-            *factor = square * power;
+            *factor = square.times(power);
         }
-        bits.add_G(-(weight_e * proof.r1 * u_inverse_product), factors);
-        bits.add_H(-(weight_e * proof.s1 * u_product), u_inverse_squares.split_at(rounds).0);
+        bits.add_G(we_u_inverse.times(&r1).negated(), factors);
+        bits.add_H(we_u.times(&s1).negated(), u_inverse_squares.split_at(rounds).0);
         let (within, across) = factors.split_at_mut_checked(BITS.ilog2() as usize).ok_or(VerificationFailure)?;
         let (inverses_within, inverses_across) = powers.inverses.split_at(within.len());
-        let mut two = Scalar::from(2u8);
+        let mut two = Factor::from(&Scalar::from(2u8));
         for (factor, power) in within.iter_mut().zip(inverses_within) {
-            *factor = two * power;
-            two *= two;
+            *factor = two.times(power);
+            two = two.times(&two);
         }
         let mut z_to = zz;
         for (factor, power) in across.iter_mut().zip(inverses_across) {
-            *factor = z_to * power;
-            z_to *= z_to;
+            *factor = z_to.times(power);
+            z_to = z_to.times(&z_to);
         }
-        bits.add_H(weight_ee * zz * powers.y_to_n, factors);
-        bits.add_constant(shape.names.len(), weight_ee * z);
+        bits.add_H(wee.times(&zz).times(&powers.y_to_n), factors);
+        bits.add_constant(shape.names.len(), wee.times(&z).scalar());
         Ok(())
     }
 }
@@ -164,22 +171,22 @@ impl<'a> RangeCheck<'a> {
 /// What the check needs of the powers of `y`.
 struct Powers {
     /// `y^-1`, `y^-2`, `y^-4`, …
-    inverses: [Scalar; ROUNDS_MAX],
+    inverses: [Factor; ROUNDS_MAX],
     /// `y^n`
-    y_to_n: Scalar,
+    y_to_n: Factor,
     /// `y + y² + … + y^n = y·(1 + y)·(1 + y²)·(1 + y⁴)·…`
-    sum: Scalar,
+    sum: Factor,
 }
 
 impl Powers {
-    fn new(y: Scalar, y_inverse: Scalar, rounds: usize) -> Self {
+    fn new(y: Factor, y_inverse: Factor, rounds: usize) -> Self {
         let (mut power, mut inverse, mut sum) = (y, y_inverse, y);
-        let mut inverses = [Scalar::ONE; ROUNDS_MAX];
+        let mut inverses = [Factor::ONE; ROUNDS_MAX];
         for slot in inverses.iter_mut().take(rounds) {
             *slot = inverse;
-            sum *= Scalar::ONE + power;
-            power *= power;
-            inverse *= inverse;
+            sum = sum.times(&power.plus(&Factor::ONE));
+            power = power.times(&power);
+            inverse = inverse.times(&inverse);
         }
         Self { inverses, y_to_n: power, sum }
     }

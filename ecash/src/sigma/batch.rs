@@ -6,7 +6,7 @@
 
 use curve25519_dalek::{
     RistrettoPoint, Scalar,
-    traits::{IsIdentity, VartimeMultiscalarMul, VartimePrecomputedMultiscalarMul},
+    traits::{IsIdentity, VartimeMultiscalarMul},
 };
 use rand_core::CryptoRng;
 
@@ -18,14 +18,10 @@ use crate::{
     range::{self, Challenges, Exponents, RangeCheck},
     sigma::{
         relation::Term,
-        wide::{Limbs, Wide},
+        wide::{Factor, Limbs, Wide},
     },
     transaction::Transaction,
 };
-
-/// Up to how many points beside the generators of bits their precomputed tables are quicker than a multiplication that
-/// grows less than its points do (measured; the two meet between 30 and 130, depending on the processor).
-const TABLES_UP_TO: usize = 64;
 
 /// Fresh random weights of 128 bits.
 pub(crate) struct Weights<'r, R> {
@@ -140,9 +136,9 @@ impl Accumulator {
     }
 
     fn reserve(&mut self, points: usize) {
-        // The generators and what the presentations add come on top.
-        self.scalars.reserve(points + GENERATORS + 8);
-        self.points.reserve(points + GENERATORS + 8);
+        // What the presentations add comes on top.
+        self.scalars.reserve(points + 8);
+        self.points.reserve(points + 8);
     }
 
     /// Begins with the next transaction, whose core has so many points.
@@ -159,17 +155,19 @@ impl Accumulator {
         weights: &mut Weights<'_, R>,
     ) -> Result<(), VerificationFailure> {
         let proof = transaction.proof();
+        let c = Factor::from(&c);
         for (equation, T) in transaction.bound().relation.equations.iter().zip(&proof.T) {
             let weight = weights.next();
-            let (plus, minus) = (Limbs::from(&weight), Limbs::from(&-weight));
-            let c = Limbs::from(&(weight * c));
+            let plus = Limbs::from(&weight);
+            let minus = plus.negated();
+            let times_c = plus.times(&c);
             for right in &equation.right {
                 let z = proof.z.get(usize::from(right.secret)).ok_or(VerificationFailure)?;
                 let weight = if right.negative { &plus } else { &minus };
                 self.of(right.term).ok_or(VerificationFailure)?.add_product(weight, &Limbs::from(z));
             }
             for left in &equation.left {
-                self.of(left.term).ok_or(VerificationFailure)?.add_product(&c, &Limbs::from(&left.coefficient));
+                self.of(left.term).ok_or(VerificationFailure)?.add_product(&times_c, &Limbs::from(&left.coefficient));
             }
             self.push(weight, T);
         }
@@ -191,7 +189,7 @@ impl Accumulator {
     }
 
     /// Adds to the coefficient of a point of the transaction at hand.
-    pub(crate) fn add_coefficient(&mut self, point: u16, scalar: &Scalar) -> Result<(), VerificationFailure> {
+    pub(crate) fn add_coefficient(&mut self, point: u16, scalar: &Limbs) -> Result<(), VerificationFailure> {
         self.of(Term::Point(point)).ok_or(VerificationFailure)?.add(scalar);
         Ok(())
     }
@@ -200,11 +198,10 @@ impl Accumulator {
     pub(crate) fn add_generator(
         &mut self,
         generator: Generator,
-        a: &Scalar,
-        b: &Scalar,
+        a: &Limbs,
+        b: &Limbs,
     ) -> Result<(), VerificationFailure> {
-        let sum = self.of(Term::Generator(generator)).ok_or(VerificationFailure)?;
-        sum.add_product(&Limbs::from(a), &Limbs::from(b));
+        self.of(Term::Generator(generator)).ok_or(VerificationFailure)?.add_product(a, b);
         Ok(())
     }
 
@@ -226,29 +223,22 @@ impl Accumulator {
         Ok(())
     }
 
-    /// Whether the sum is zero: the one multiplication of the batch.
-    pub(crate) fn check(mut self) -> Result<(), VerificationFailure> {
-        for (wide, point) in self.generators.iter().zip(params::points()) {
-            let scalar = wide.reduce();
-            if scalar != Scalar::ZERO {
-                self.scalars.push(scalar);
-                self.points.push(*point);
-            }
-        }
-        let Self { bits, scalars, points, .. } = self;
-        let bits = bits.scalars();
-        let sum = if bits.is_empty() {
-            RistrettoPoint::vartime_multiscalar_mul(&scalars, &points)
-        } else if points.len() <= TABLES_UP_TO {
-            range::bit_generators().table.vartime_mixed_multiscalar_mul(&bits, &scalars, &points)
-        } else {
-            let generators = &range::bit_generators().points;
-            RistrettoPoint::vartime_multiscalar_mul(
-                scalars.iter().chain(&bits),
-                points.iter().chain(generators.iter().take(bits.len())),
-            )
-        };
-        if sum.is_identity() { Ok(()) } else { Err(VerificationFailure) }
+    /// The sum: the one multiplication of the batch. Tables of the fixed generators' multiples would not help: what they
+    /// save in additions they cost in memory accesses, even for a lone transaction.
+    fn product(&self) -> RistrettoPoint {
+        let generators = self.generators.iter().map(Wide::reduce).zip(params::points());
+        let (generators, fixed): (Vec<_>, Vec<_>) = generators.filter(|(scalar, _)| *scalar != Scalar::ZERO).unzip();
+        let bits = self.bits.scalars();
+        let bit_generators = if bits.is_empty() { &[] } else { range::bit_generators() };
+        RistrettoPoint::vartime_multiscalar_mul(
+            self.scalars.iter().chain(&generators).chain(&bits),
+            self.points.iter().chain(fixed).chain(bit_generators.iter().take(bits.len())),
+        )
+    }
+
+    /// Whether the sum is zero.
+    pub(crate) fn check(self) -> Result<(), VerificationFailure> {
+        if self.product().is_identity() { Ok(()) } else { Err(VerificationFailure) }
     }
 }
 

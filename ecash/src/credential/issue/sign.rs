@@ -52,7 +52,7 @@ fn half_signatures(key: &SigningKey, outputs: &[&Pending]) -> Result<Vec<Ristret
     });
     let mut inverses = Zeroizing::new(doubled.collect::<Vec<_>>());
     // Never happens, and inversion asks that it does not.
-    if inverses.iter().any(|sum| *sum == Scalar::ZERO) {
+    if inverses.contains(&Scalar::ZERO) {
         return Err(VerificationFailure);
     }
     Scalar::invert_batch_alloc(&mut inverses);
