@@ -1,12 +1,8 @@
 //! The generators (`docs/PROTOCOL.md` section 2, numbered in `docs/WIRE.md` section 1).
 
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
-use curve25519_dalek::{
-    RistrettoPoint, Scalar,
-    constants::RISTRETTO_BASEPOINT_POINT,
-    ristretto::{CompressedRistretto, RistrettoBasepointTable},
-};
+use curve25519_dalek::{RistrettoPoint, constants::RISTRETTO_BASEPOINT_POINT, ristretto::CompressedRistretto};
 use sha2::{Digest, Sha256, Sha512};
 
 /// One of the 22 generators. The discriminant is its number in "structure" and in the key id.
@@ -88,9 +84,6 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
     Table { points, encodings, digest: digest.finalize().into() }
 });
 
-/// Multiples of generators that public scalars are multiplied with, each made at its first use in about a millisecond.
-static MULTIPLES: [OnceLock<RistrettoBasepointTable>; GENERATORS] = [const { OnceLock::new() }; GENERATORS];
-
 impl Generator {
     /// The number of the generator, 0 to 21.
     #[must_use]
@@ -106,12 +99,6 @@ impl Generator {
     #[allow(clippy::indexing_slicing)]
     pub(crate) fn encoding(self) -> CompressedRistretto {
         TABLE.encodings[usize::from(self.number())]
-    }
-
-    /// The generator times a scalar, by a table: a third of the time of a multiplication, in constant time.
-    #[allow(clippy::indexing_slicing)]
-    pub(crate) fn times(self, scalar: &Scalar) -> RistrettoPoint {
-        MULTIPLES[usize::from(self.number())].get_or_init(|| RistrettoBasepointTable::create(&self.point())) * scalar
     }
 }
 
