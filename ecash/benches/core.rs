@@ -148,7 +148,7 @@ fn verify(town: &Town, transactions: Vec<Transaction>) -> Vec<Verified> {
 }
 
 fn sign(town: &Town, verified: &[Verified]) -> Vec<Answer> {
-    let requests: Vec<_> = verified.iter().map(|it| (it, town.addition(it.core().statement()))).collect();
+    let requests: Vec<_> = verified.iter().map(|it| (it, town.addition(it.core()))).collect();
     let answers = Answer::sign_batch(town.signing_key(), &requests, &mut rng());
     answers.into_iter().map(Result::unwrap).collect()
 }

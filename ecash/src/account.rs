@@ -116,6 +116,14 @@ impl ProofContext {
             .chain_update(day.get().to_le_bytes());
         Self::new(hash.finalize().into())
     }
+
+    /// A request for leave to renew the wallet state behind `P̂`, on this day.
+    #[must_use]
+    pub(crate) fn grant(hidden: &[u8; 32], day: Day) -> Self {
+        let hash =
+            Sha256::new().chain_update(b"farthing/v1/grant").chain_update(hidden).chain_update(day.get().to_le_bytes());
+        Self::new(hash.finalize().into())
+    }
 }
 
 /// A Schnorr proof of knowledge of `s` with `Y = s·H_account`, 64 bytes `c ‖ n + c·s`.

@@ -119,8 +119,7 @@ pub(crate) fn draft<'a>(
         .set(Secret::MonthCap, line.month_cap.get());
     rollover.witness(&coin, &new, &mut witness);
     let mut inputs = Vec::with_capacity(sorted.len() + 2);
-    for (index, note) in (0u16..).zip(&sorted) {
-        let presented = Presented::new(*note, true, rng);
+    for ((index, note), presented) in (0u16..).zip(&sorted).zip(Presented::all(&sorted, true, rng)) {
         presented.witness(index, &mut witness);
         let note = note.attributes();
         witness
@@ -152,8 +151,14 @@ pub(crate) fn draft<'a>(
     Ok(Draft { core, witness, openings: rollover.ranges() })
 }
 
-/// The wallet state after a receipt, its serial still without δ.
-fn next_state(keys: &WalletKeys, publics: &Publics, old: &WalletState, day: Day, totals: (u64, u64)) -> WalletState {
+/// The wallet state after a receipt, in Claim and Refund, its serial still without δ.
+pub(crate) fn next_state(
+    keys: &WalletKeys,
+    publics: &Publics,
+    old: &WalletState,
+    day: Day,
+    totals: (u64, u64),
+) -> WalletState {
     WalletState {
         identity: old.identity,
         owner: old.owner,
@@ -180,8 +185,20 @@ pub fn finish(
     keys: &WalletKeys,
     old: &WalletState,
 ) -> Result<(Credential<Coin>, Credential<WalletState>), VerificationFailure> {
+    received(Statement::Claim, core, answer, key, keys, old)
+}
+
+/// The coin and the new wallet state of a Claim or Refund.
+pub(crate) fn received(
+    statement: Statement,
+    core: &Core,
+    answer: &Answer,
+    key: &PublicKey,
+    keys: &WalletKeys,
+    old: &WalletState,
+) -> Result<(Credential<Coin>, Credential<WalletState>), VerificationFailure> {
     let checked = answer.check(core, Addition::None, key)?;
-    let plaintext = seal::open_own(core, Statement::Claim, keys)?;
+    let plaintext = seal::open_own(core, statement, keys)?;
     let coin = coin::output(core, keys, &checked, 0, plaintext.value_1, plaintext.purpose)?;
     let mut state = next_state(keys, core.publics(), old, core.header().day, plaintext.totals());
     state.serial = checked.final_serial(1, state.serial)?;

@@ -56,11 +56,6 @@ impl<T: Attributes> Credential<T> {
         Nullifier::new(self.attributes.attribute(Generator::Serial).to_bytes())
     }
 
-    /// `B = K_κ + Σ a·H`.
-    pub(crate) fn B(&self) -> RistrettoPoint {
-        T::KIND.base().point() + attribute_sum(&self.attributes)
-    }
-
     /// Key id, A and e, 96 bytes; the attributes are encoded by their type.
     pub(crate) fn write_signature(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(self.key.as_bytes());

@@ -8,6 +8,7 @@ use crate::{
     error::DecodeError,
     keys::{PublicKey, VERSION},
     policy::{PolicyBody, SignedRules},
+    renew::Grant,
     seal::EncryptionKey,
     statement::Statement,
 };
@@ -22,7 +23,7 @@ pub enum EntryKind {
     Transaction(Statement),
     /// The encryption key of an identity, see [`DirectoryEntry`].
     Directory,
-    /// Leave to renew a wallet state: P̂, class u32, validity u32, last day u32.
+    /// Leave to renew a wallet state, see [`Grant`].
     Grant,
     /// An announced issuing key, see [`PublicKey`].
     Key,
@@ -93,12 +94,7 @@ impl Entry {
                 _ => return Err(DecodeError::UnknownCode),
             },
             EntryKind::Directory => drop(DirectoryEntry::from_bytes(&body)?),
-            EntryKind::Grant => {
-                let mut reader = Reader::new(&body);
-                reader.point()?;
-                reader.bytes(12)?;
-                reader.end()?;
-            }
+            EntryKind::Grant => drop(Grant::from_bytes(&body)?),
             EntryKind::Key => drop(PublicKey::from_bytes(&body)?),
             EntryKind::Policy => drop(PolicyBody::from_bytes(&body)?),
             EntryKind::Rules => drop(SignedRules::from_bytes(&body)?),

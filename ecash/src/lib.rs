@@ -136,12 +136,15 @@ pub mod params;
 pub mod pay;
 pub mod policy;
 pub mod redeem;
+pub mod refund;
 pub mod register;
+pub mod renew;
 pub mod replay;
 pub mod rule;
 pub mod seal;
 pub mod seed;
 pub mod spent;
+pub mod split;
 pub mod statement;
 pub mod swap;
 pub mod transaction;
@@ -150,12 +153,10 @@ pub mod verify;
 pub mod wallet_state;
 pub mod withdraw;
 
+mod cores;
 mod range;
-mod refund;
-mod renew;
 mod rollover;
 mod sigma;
-mod split;
 
 #[cfg(test)]
 extern crate self as farthing_ecash;

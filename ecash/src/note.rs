@@ -1,19 +1,20 @@
 //! Notes: money on its way to an identity (`docs/PROTOCOL.md` section 3).
 
-use curve25519_dalek::Scalar;
+use curve25519_dalek::{RistrettoPoint, Scalar};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{
     amount::Amount,
     calendar::Month,
-    credential::{Attributes, Credential, issue::Answer, kinds::Kind},
+    credential::{Attributes, Credential, attribute_sum, issue::Answer, kinds::Kind},
     encoding::Reader,
     error::DecodeError,
     identity::Pid,
     keys::PublicKey,
     params::Generator,
+    range::RangeOpening,
     seal::Memo,
-    seed::WalletKeys,
+    seed::{Nonce, OutputSecret, WalletKeys},
     transaction::Core,
 };
 
@@ -50,6 +51,32 @@ impl Note {
     #[must_use]
     pub fn expiry(&self) -> Month {
         Month::new(self.expiry)
+    }
+}
+
+impl Note {
+    /// Output `index` of the transaction with this nonce: a part of `note`, for the same identity and purpose and with the
+    /// same refund tag. Its serial is still without δ, and its expiry is the redeemer's to add.
+    pub(crate) fn part(note: &Self, keys: &WalletKeys, nonce: &Nonce, index: u16, value: u64) -> Self {
+        Self {
+            value,
+            owner: note.owner,
+            serial: keys.output_secret(nonce, index, OutputSecret::Serial),
+            purpose: note.purpose,
+            refund: note.refund,
+            expiry: 0,
+            blind: keys.output_secret(nonce, index, OutputSecret::Blind),
+        }
+    }
+
+    /// The commitment to all attributes.
+    pub(crate) fn commitment(&self) -> RistrettoPoint {
+        attribute_sum(self)
+    }
+
+    /// The opening of the commitment for its range proof.
+    pub(crate) fn range(&self) -> RangeOpening {
+        RangeOpening::money(self.value, self.owner, self.serial, self.purpose.into(), self.refund, self.blind)
     }
 }
 

@@ -11,18 +11,20 @@ use serde_json::{Value as Json, json};
 use self::town::{CLASS, DAY_CAP, Dweller, FEE, MEALS, Sequence, TODAY, Town, line, payment, terms};
 use crate::{
     amount::Amount,
-    calendar::Day,
+    calendar::{Day, Month},
     claim,
     credential::issue::{Addition, Answer},
     entry::leaf_hash,
     params::NAMES,
     pay,
     policy::UNRESTRICTED,
-    redeem, register, rule,
+    redeem,
+    refund::{self, Refundable},
+    register, renew, rule,
     seed::{Seed, WalletKeys},
     sigma::witness::Witness,
     spent::SpentProof,
-    swap,
+    split, swap,
     transaction::{Draft, Transaction},
     withdraw,
 };
@@ -53,7 +55,7 @@ impl Record {
 
     fn write(&self, transaction: &Transaction, answer: &Answer, witness: &[(String, String)]) -> Json {
         let (core, bound) = (transaction.core(), transaction.bound());
-        let addition = self.town.addition(core.statement());
+        let addition = self.town.addition(core);
         let added = match addition {
             Addition::None => json!({}),
             Addition::Registration { class, validity } => json!({ "class": class, "validity": validity.get() }),
@@ -193,8 +195,45 @@ fn own_vectors() -> Json {
         let old = bob.state.attributes();
         bob.state = claim::finish(transaction.core(), &answer, &record.town.key, &bob.keys, old).unwrap().1;
     }
+    after_expiry(&mut record, alice, bob);
     let refused = refusals(&record.transactions);
     write_all(record, seeds, &refused)
+}
+
+/// A note split by its payee; then, when notes have expired, one split and one taken back by its payer, and a state
+/// renewed.
+fn after_expiry(record: &mut Record, alice: Dweller, mut bob: Dweller) {
+    let town = &mut record.town;
+    let note = town.note(&alice, &bob, 500);
+    let (header, policy) = (town.header(), town.policy.clone());
+    let first = Amount::new(499);
+    let draft = split::draft(&header, &policy, &bob.keys, &note, first, &bob.state, &mut town.rng).unwrap();
+    record.settle(draft);
+
+    let encryption_key = bob.keys.encryption_key();
+    let expiry = record.town.expiry();
+    let mut pay = |value: u64, purpose| {
+        let coin = record.town.withdraw_for(&alice, value + FEE, purpose);
+        let to_bob = payment(&bob, &encryption_key, value);
+        let draft = pay::draft(&header, &policy, &alice.keys, [&coin], &to_bob, &mut record.town.rng).unwrap();
+        let (paid, answer) = record.settle(draft);
+        Refundable::paid(paid.core(), &answer, &record.town.key, expiry, &alice.keys).unwrap()
+    };
+    let notes = [pay(300, UNRESTRICTED), pay(700, MEALS)];
+    record.town.day = Day::from_civil(2027, 3, 1).unwrap();
+    let header = record.town.header();
+    let draft = split::draft_expired(&header, &alice.keys, &notes[0], Amount::new(1), &mut record.town.rng).unwrap();
+    record.settle(draft);
+    let rule = record.town.rule(CLASS, MEALS).clone();
+    let draft = refund::draft(&header, &alice.keys, &notes[1], &alice.state, &rule, &mut record.town.rng).unwrap();
+    record.settle(draft);
+
+    let (nonce, grant) = record.town.grant(&bob, 2, Month::new(24_339));
+    let draft = renew::draft(&header, &bob.keys, &bob.state, &nonce, &grant, 1_000_000, &mut record.town.rng).unwrap();
+    let (renewed, answer) = record.settle(draft);
+    let old = bob.state.attributes();
+    bob.state = renew::finish(renewed.core(), &answer, &record.town.key, &bob.keys, old).unwrap();
+    assert_eq!(bob.state.attributes().class(), 2);
 }
 
 fn write_all(mut record: Record, seeds: [[u8; 64]; 2], refused: &[Json]) -> Json {
@@ -261,7 +300,7 @@ fn own_vectors_are_what_the_code_makes() {
         std::fs::read_to_string(FILE).unwrap() == made,
         "write the file anew, and say in the change log what is new"
     );
-    assert!(made.len() < 400_000, "{} bytes", made.len());
-    let kinds = ["register", "withdraw", "pay", "claim", "redeem", "swap"];
+    assert!(made.len() < 500_000, "{} bytes", made.len());
+    let kinds = ["register", "withdraw", "pay", "claim", "redeem", "swap", "split", "split-expired", "refund", "renew"];
     assert!(kinds.iter().all(|kind| made.contains(&format!("\"statement\":\"{kind}\""))));
 }

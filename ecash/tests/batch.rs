@@ -165,7 +165,7 @@ fn signing_together_is_signing_one_by_one() {
         .map(|(transaction, _)| transaction.clone().verify(&town.ring, town.minimum(), &mut rng).unwrap())
         .collect();
     assert!(verified.len() >= 6);
-    let additions: Vec<_> = verified.iter().map(|it| town.addition(it.core().statement())).collect();
+    let additions: Vec<_> = verified.iter().map(|it| town.addition(it.core())).collect();
     for odd in [None, Some(0), Some(verified.len() / 2), Some(verified.len() - 1)] {
         let mut requests: Vec<_> = verified.iter().zip(additions.iter().copied()).collect();
         if let Some(odd) = odd {

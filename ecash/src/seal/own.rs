@@ -14,6 +14,7 @@ use crate::{
     seed::{Nonce, WalletKeys},
     statement::Statement,
     transaction::Core,
+    wallet_state::WalletState,
 };
 
 /// Bytes of a self-ciphertext: the ciphertext and the tag.
@@ -58,6 +59,15 @@ impl SelfPlaintext {
 
     pub(crate) fn set_totals(&mut self, (day, month): (u64, u64)) {
         for (slot, byte) in self.aux.iter_mut().zip(day.to_le_bytes().into_iter().chain(month.to_le_bytes())) {
+            *slot = byte;
+        }
+    }
+
+    /// Totals, day and month of a state: the first 24 bytes of `aux` in Renew.
+    pub(crate) fn set_counters(&mut self, state: &WalletState) {
+        self.set_totals((state.day_total, state.month_total));
+        let dates = state.day.to_le_bytes().into_iter().chain(state.month.to_le_bytes());
+        for (slot, byte) in self.aux.iter_mut().skip(16).zip(dates) {
             *slot = byte;
         }
     }

@@ -5,13 +5,17 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::{
+    cores,
     encoding::Point,
     error::ProveError,
     range::{self, RangeOpening, RangeProof},
-    sigma::witness::Witness,
+    sigma::{relation::Equation, witness::Witness},
     transaction::{Bound, Core, Proof},
     transcript::Transcript,
 };
+
+/// Equations that are worth a thread: a multiplication or more each.
+const PER_THREAD: usize = 16;
 
 /// Absorbs the range proof, empty when the statement has none.
 fn absorb_range(transcript: &mut Transcript, range_proof: Option<&RangeProof>) {
@@ -70,12 +74,8 @@ pub(crate) fn respond(
     absorb_range(&mut transcript, range.as_ref());
     let mut random = transcript.hedged(values, rng);
     let alphas = Zeroizing::new(values.iter().map(|_| random.scalar()).collect::<Vec<_>>());
-    let T = bound
-        .relation
-        .equations
-        .iter()
-        .map(|equation| equation.right(&points, &alphas).map(Point::new))
-        .collect::<Result<Vec<_>, _>>()?;
+    let commit = |equation: &Equation| equation.right(&points, &alphas).map(Point::new);
+    let T = cores::map(&bound.relation.equations, PER_THREAD, commit).into_iter().collect::<Result<Vec<_>, _>>()?;
     let c = draw(&mut transcript, &T);
     let z = alphas.iter().zip(values).map(|(alpha, value)| alpha + c * value).collect();
     Ok(Proof { range, T, z })

@@ -14,15 +14,20 @@ use farthing_ecash::{
         Credential,
         issue::{Addition, Answer},
     },
+    entry::{Entry, EntryKind},
     identity::Identity,
     keys::{KeyDates, KeyRing, PublicKey, SigningKey},
     note::{self, Note, ReceivedNote},
     pay,
     policy::{PolicyBody, PolicyHash, PolicyTerms, RuleLine, UNRESTRICTED},
-    redeem, register,
+    redeem,
+    refund::{self, Refundable},
+    register,
+    renew::{self, Grant, GrantRequest},
     rule::{self, Rule},
     seal::{EncryptionKey, Memo},
-    seed::{Seed, WalletKeys},
+    seed::{Nonce, Seed, WalletKeys},
+    split,
     statement::Statement,
     swap,
     transaction::{Core, Header, Transaction},
@@ -193,10 +198,11 @@ impl Town {
         self.ring.get(&self.key.id()).unwrap()
     }
 
-    pub fn addition(&self, statement: Statement) -> Addition {
-        match statement {
+    pub fn addition(&self, core: &Core) -> Addition {
+        match core.statement() {
             Statement::Register => Addition::Registration { class: CLASS, validity: self.validity() },
-            Statement::Pay | Statement::Split | Statement::SplitExpired => Addition::Expiry(self.expiry()),
+            Statement::Pay | Statement::Split => Addition::Expiry(self.expiry()),
+            Statement::SplitExpired => Addition::Expiry(Month::new(core.publics().expiry)),
             _ => Addition::None,
         }
     }
@@ -207,7 +213,8 @@ impl Town {
         let minimum = self.minimum();
         // Weights are no part of what is made, so that no vector depends on how many are drawn.
         let verified = transaction.verify(&self.ring, minimum, &mut Sequence::new("weights")).unwrap();
-        let addition = self.addition(verified.core().statement());
+        assert!(verified.core().period_holds());
+        let addition = self.addition(verified.core());
         let mut rng = std::mem::replace(&mut self.rng, Sequence::new(""));
         let answer = Answer::sign(self.signing_key(), &verified, addition, &mut rng).unwrap();
         self.rng = rng;
@@ -330,6 +337,66 @@ impl Town {
         let transaction = swap::request(&header, &dweller.keys, coins, first, &mut self.rng).unwrap();
         let answer = self.answer(&transaction);
         swap::finish(transaction.core(), &answer, &self.key, &dweller.keys).unwrap()
+    }
+
+    /// A note as its payer holds it.
+    pub fn refundable(&self, paid: &Paid, payer: &Dweller) -> Refundable {
+        let core = paid.transaction.core();
+        let expiry = core.month().plus(self.policy.terms().months);
+        let note = Refundable::paid(core, &paid.answer, &self.key, expiry, &payer.keys).unwrap();
+        Refundable::from_secret_bytes(&note.to_secret_bytes()).unwrap()
+    }
+
+    pub fn split(&mut self, payee: &Dweller, note: &Credential<Note>, first: u64) -> [Credential<Note>; 2] {
+        let (header, first) = (self.header(), amount(first));
+        let transaction =
+            split::request(&header, &self.policy, &payee.keys, note, first, &payee.state, &mut self.rng).unwrap();
+        let answer = self.answer(&transaction);
+        split::finish(transaction.core(), &answer, &self.key, &payee.keys, &payee.identity.pid()).unwrap()
+    }
+
+    pub fn split_expired(&mut self, payer: &Dweller, note: &Refundable, first: u64) -> [Refundable; 2] {
+        let header = self.header();
+        let transaction = split::request_expired(&header, &payer.keys, note, amount(first), &mut self.rng).unwrap();
+        let answer = self.answer(&transaction);
+        split::finish_expired(transaction.core(), &answer, &self.key, &payer.keys, note).unwrap()
+    }
+
+    /// Takes a note back and moves the wallet on to its next state.
+    pub fn refund(&mut self, payer: &mut Dweller, note: &Refundable, purpose: u32) -> Credential<Coin> {
+        let header = self.header();
+        let mut rng = std::mem::replace(&mut self.rng, Sequence::new(""));
+        let rule = self.rule(payer.state.attributes().class(), purpose);
+        let transaction = refund::request(&header, &payer.keys, note, &payer.state, rule, &mut rng).unwrap();
+        self.rng = rng;
+        let answer = self.answer(&transaction);
+        let old = payer.state.attributes();
+        let (coin, state) = refund::finish(transaction.core(), &answer, &self.key, &payer.keys, old).unwrap();
+        payer.state = state;
+        coin
+    }
+
+    /// A grant to renew, asked for and given in bytes, with the nonce it is for.
+    pub fn grant(&mut self, dweller: &Dweller, class: u32, validity: Month) -> (Nonce, Grant) {
+        let nonce = dweller.keys.fresh_nonce(&mut self.rng, &[*dweller.state.nullifier().as_bytes()], self.day);
+        let pid = dweller.identity.pid();
+        let request = GrantRequest::new(&dweller.keys, &nonce, &pid, self.day, &mut self.rng);
+        let request = GrantRequest::from_bytes(&request.to_bytes()).unwrap();
+        request.check(&pid).unwrap();
+        let grant = Grant::new(&request, class, validity, Day::new(self.day.get() + 7));
+        let entry = Entry::new(EntryKind::Grant, self.day, grant.to_bytes()).unwrap();
+        (nonce, Grant::from_bytes(entry.body()).unwrap())
+    }
+
+    /// Renews a state, and moves the wallet on to it.
+    pub fn renew(&mut self, dweller: &mut Dweller, nonce: &Nonce, grant: &Grant, index: u64) {
+        let header = self.header();
+        let transaction =
+            renew::request(&header, &dweller.keys, &dweller.state, nonce, grant, index, &mut self.rng).unwrap();
+        let answer = self.answer(&transaction);
+        assert!(grant.covers(self.log.last().unwrap().0.core()));
+        let old = dweller.state.attributes();
+        dweller.state = renew::finish(transaction.core(), &answer, &self.key, &dweller.keys, old).unwrap();
     }
 }
 
