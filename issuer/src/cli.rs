@@ -38,6 +38,9 @@ pub(crate) enum Command {
         /// The folder; made when it is missing.
         #[arg(long)]
         dir: PathBuf,
+        /// The name of the issuance log, which its key bears and which never changes.
+        #[arg(long, value_name = "NAME")]
+        origin: Option<String>,
     },
     /// Does the operator's work at the issuer that runs with a configuration.
     Admin(Admin),

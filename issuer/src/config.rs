@@ -12,6 +12,7 @@ use farthing_service::{
     config::{self, ConfigError},
     dev_certs::DevCertificates,
     listener::{ConnectionLimits, Listener},
+    log_setup::LogConfig,
     tls::{ClientTls, KeyPairFiles, ServerTls},
     token::Token,
 };
@@ -49,6 +50,9 @@ pub struct Config {
     /// Seconds between two batches of directory entries in the log.
     #[serde(default = "directory_interval_seconds")]
     pub directory_interval_seconds: u64,
+    /// How the issuance log is signed.
+    #[serde(default)]
+    pub log: LogConfig,
     /// A folder of development certificates, in place of [`Config::tls`] and [`Config::client_authority`]; for loopback only.
     #[serde(default)]
     pub dev_certs: Option<PathBuf>,
@@ -65,7 +69,7 @@ fn validity_months() -> u32 {
 }
 
 fn directory_interval_seconds() -> u64 {
-    3_600
+    60
 }
 
 /// What the operator's programs need to reach the issuer.
@@ -94,6 +98,7 @@ impl Config {
         change(&mut self.data_dir);
         change(&mut self.policy);
         self.keys.iter_mut().for_each(&mut change);
+        self.log.for_each_path(&mut change);
         self.dev_certs.iter_mut().for_each(&mut change);
         self.client_authority.iter_mut().for_each(&mut change);
         if let Some(pair) = &mut self.tls {

@@ -17,7 +17,7 @@ use farthing_ecash::{
     identity::Identity,
     seal::EncryptionKey,
 };
-use farthing_store::{Batch, Outcome, Pairs, READ_ITEMS_MAX, Space, Store};
+use farthing_store::{Batch, Outcome, READ_ITEMS_MAX, Space, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -41,6 +41,16 @@ pub const BUCKET_ENTRIES_MAX: usize = 4_096;
 
 /// Entries written to the log at a time.
 const LOGGED_AT_ONCE: usize = 512;
+
+/// An entry of a bucket.
+pub(crate) struct Listed {
+    /// Directory hash, 32 bytes.
+    pub(crate) hash: Vec<u8>,
+    /// Encryption key, 1,216 bytes.
+    pub(crate) encryption_key: Vec<u8>,
+    /// Where the entry stands in the log, when it does.
+    pub(crate) log_index: Option<u64>,
+}
 
 /// The directory in the store.
 pub(crate) struct Directory {
@@ -79,7 +89,7 @@ impl Directory {
     }
 
     /// All entries whose hash begins with the first `bits` bits, those of `prefix`; ascending.
-    pub(crate) async fn bucket(&self, bits: u32, prefix: u32) -> Result<Pairs, IssuerError> {
+    pub(crate) async fn bucket(&self, bits: u32, prefix: u32) -> Result<Vec<Listed>, IssuerError> {
         let rest = u32::BITS.checked_sub(bits).ok_or_else(|| IssuerError::field("prefix_bits", "at most 32"))?;
         if prefix.checked_shr(bits).unwrap_or(0) != 0 {
             return Err(IssuerError::field("prefix", "must be below 2^prefix_bits"));
@@ -91,7 +101,22 @@ impl Directory {
         if entries.len() > BUCKET_ENTRIES_MAX {
             return Err(IssuerError::BucketTooLarge { bits: self.comfortable_bits().max(bits + 1).min(u32::BITS) });
         }
-        Ok(entries)
+        let mut listed = Vec::with_capacity(entries.len());
+        for (hash, encryption_key) in entries {
+            let log_index = self.log_index(&hash).await?;
+            listed.push(Listed { hash, encryption_key, log_index });
+        }
+        Ok(listed)
+    }
+
+    /// Where the newest entry of an identity stands in the log; `None` while it waits.
+    async fn log_index(&self, hash: &[u8]) -> Result<Option<u64>, IssuerError> {
+        if self.store.get(PENDING, hash).await?.is_some() {
+            return Ok(None);
+        }
+        let index = self.store.get(LOGGED, hash).await?;
+        let index = index.map(|index| index.try_into().map(u64::from_le_bytes)).transpose();
+        index.map_err(|_| IssuerError::damaged())
     }
 
     /// A length of prefix with which a bucket has about a quarter of the entries that fit.
@@ -110,13 +135,14 @@ impl Directory {
         }
     }
 
-    /// Writes the entries that wait.
+    /// Writes the entries that wait, once through in the order of their hashes. One that comes meanwhile with a smaller hash
+    /// waits for the next time: its place would show when it came.
     pub(crate) async fn publish(&self, log: &IssuanceLog) -> Result<(), IssuerError> {
+        let mut from = Vec::new();
         loop {
-            let pending = self.store.scan(PENDING, &[], LOGGED_AT_ONCE).await?;
-            if pending.is_empty() {
-                return Ok(());
-            }
+            let pending = self.store.scan(PENDING, &from, LOGGED_AT_ONCE).await?;
+            let Some((last, _)) = pending.last() else { return Ok(()) };
+            let next = [last, &[0][..]].concat();
             let mut entries = Vec::with_capacity(pending.len());
             for (hash, _) in pending {
                 let key = self.store.get(ENTRIES, &hash).await?.ok_or_else(IssuerError::damaged)?;
@@ -124,8 +150,11 @@ impl Directory {
                 entries.push(DirectoryEntry::from_bytes(&body).map_err(|_| IssuerError::damaged())?);
             }
             match log.commit(|day| draft(&entries, day)).await? {
-                Outcome::Applied { .. } => tracing::debug!(entries = entries.len(), "directory entries written"),
-                // Another issuer on the same store has written them.
+                Outcome::Applied { .. } => {
+                    tracing::debug!(entries = entries.len(), "directory entries written");
+                    from = next;
+                }
+                // Another issuer on the same store has written some of them.
                 Outcome::Conflict { .. } => {}
                 Outcome::Unknown => return Err(IssuerError::OutcomeUnknown),
             }

@@ -3,9 +3,10 @@
 use std::{io, path::PathBuf};
 
 use farthing_ecash::{amount::Amount, calendar::Day, keys::KeyId};
+use farthing_ledger::publisher::PublishError;
 use farthing_service::{
-    config::ConfigError, dev_certs::DevCertError, listener::ListenError, logging::LogError, logical_day::DayError,
-    server::ServeError, tls::TlsError, token::TokenError,
+    config::ConfigError, dev_certs::DevCertError, listener::ListenError, log_setup::LogSetupError, logging::LogError,
+    logical_day::DayError, server::ServeError, tls::TlsError, token::TokenError,
 };
 use farthing_store::StoreError;
 
@@ -78,6 +79,9 @@ pub enum IssuerError {
     /// The caller showed no certificate.
     #[error("show the certificate of a redeemer")]
     NotCertified,
+    /// No checkpoint can be signed now; why stands in the program's log.
+    #[error("no checkpoint of the log can be signed at present")]
+    Unsigned,
     /// Too many requests at once.
     #[error("too many requests at once")]
     Overloaded,
@@ -180,6 +184,12 @@ pub enum RunError {
     /// Logging.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// What signs the log.
+    #[error(transparent)]
+    LogSetup(#[from] LogSetupError),
+    /// The log must not be signed as it is.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The logical day.
     #[error(transparent)]
     Day(#[from] DayError),

@@ -6,12 +6,16 @@ use std::{
 };
 
 use farthing_ecash::calendar::Day;
+use farthing_ledger::key::VerifierKey;
 use farthing_service::{
     clock::{Clock, civil_day},
     private_file,
 };
 
-use crate::{config::Config, error::RunError, keys, zone};
+use crate::{check_origin, config::Config, error::RunError, keys, zone};
+
+/// The origin in the configuration with comments.
+const ORIGIN: &str = "issuer.example/farthing/issuance";
 
 /// The configuration with comments.
 const CONFIG: &str = include_str!("../issuer.example.toml");
@@ -19,11 +23,22 @@ const CONFIG: &str = include_str!("../issuer.example.toml");
 /// The policy with comments.
 const POLICY: &str = include_str!("../../policy.example.toml");
 
-/// Writes `issuer.toml`, `policy.toml` and a first issuing key into a folder. Returns the path of the first.
+/// What was written.
+pub struct Written {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// By what everybody checks the log.
+    pub log_key: VerifierKey,
+}
+
+/// Writes `issuer.toml`, `policy.toml`, a first issuing key and the key of the log into a folder. The log is named `origin`, or
+/// as in the example.
 ///
 /// # Errors
 /// [`RunError::File`], also for a file that is there already; it stays as it is.
-pub fn init(dir: &Path, clock: &dyn Clock) -> Result<PathBuf, RunError> {
+pub fn init(dir: &Path, origin: Option<&str>, clock: &dyn Clock) -> Result<Written, RunError> {
+    let origin = origin.unwrap_or(ORIGIN);
+    check_origin(origin)?;
     private_file::create_dir(dir).map_err(fault(dir))?;
     let (config, policy) = (dir.join("issuer.toml"), dir.join("policy.toml"));
     for path in [&config, &policy] {
@@ -32,12 +47,13 @@ pub fn init(dir: &Path, clock: &dyn Clock) -> Result<PathBuf, RunError> {
         }
     }
     private_file::write(&policy, POLICY.as_bytes()).map_err(fault(&policy))?;
-    private_file::write(&config, CONFIG.as_bytes()).map_err(fault(&config))?;
+    private_file::write(&config, CONFIG.replace(ORIGIN, origin).as_bytes()).map_err(fault(&config))?;
     let written = Config::load(&config)?;
     let policy = written.load_policy()?;
     let today = Day::new(civil_day(clock.unix_seconds(), &zone(&policy)?));
     keys::load_or_make(&written.keys, policy.currency(), written.key_periods, today)?;
-    Ok(config)
+    let log = written.log.setup(origin)?;
+    Ok(Written { config, log_key: log.signer.verifier().clone() })
 }
 
 fn fault(path: &Path) -> impl FnOnce(io::Error) -> RunError {

@@ -1,6 +1,7 @@
 //! The issuing keys: files that the issuer makes, and that the redeemer gets a copy of; and their announcement in the log.
 
 use std::{
+    collections::HashMap,
     fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use farthing_ecash::{
     amount::Currency,
     calendar::Day,
     entry::{Entry, EntryKind},
-    keys::{KeyDates, KeyRing, PublicKey, SigningKey},
+    keys::{KeyDates, KeyId, KeyRing, PublicKey, SigningKey},
 };
 use farthing_service::private_file;
 use farthing_store::{Batch, Outcome, READ_ITEMS_MAX, Space, Store};
@@ -133,9 +134,9 @@ pub(crate) fn accepted(keys: &KeyRing, today: Day) -> impl Iterator<Item = &Publ
     keys.iter().map(SigningKey::public).filter(move |key| today <= key.dates().exchange_until)
 }
 
-/// Announces every key in the log, once; and checks that none of those announced is missing.
-pub(crate) async fn announce(log: &IssuanceLog, keys: &KeyRing) -> Result<(), RunError> {
-    for key in announced(log.store()).await? {
+/// Announces every key in the log, once; and checks that none of those announced is missing. Tells where each key stands.
+pub(crate) async fn announce(log: &IssuanceLog, keys: &KeyRing) -> Result<HashMap<KeyId, u64>, RunError> {
+    for (_, key) in announced(log.store()).await? {
         if log.today() <= key.dates().exchange_until && keys.get(&key.id()).is_none() {
             return Err(RunError::KeyLost(key.id()));
         }
@@ -153,16 +154,17 @@ pub(crate) async fn announce(log: &IssuanceLog, keys: &KeyRing) -> Result<(), Ru
             Outcome::Unknown => return Err(IssuerError::OutcomeUnknown.into()),
         }
     }
-    Ok(())
+    Ok(announced(log.store()).await?.into_iter().map(|(index, key)| (key.id(), index)).collect())
 }
 
-async fn announced(store: &Store) -> Result<Vec<PublicKey>, IssuerError> {
+/// The keys in the log with their indices.
+async fn announced(store: &Store) -> Result<Vec<(u64, PublicKey)>, IssuerError> {
     let mut keys = Vec::new();
     for (_, index) in store.scan(ANNOUNCED, &[], READ_ITEMS_MAX).await? {
         let index = u64::from_le_bytes(index.try_into().map_err(|_| IssuerError::damaged())?);
         let record = store.log_read(ISSUANCE, index, 1).await?.pop().ok_or_else(IssuerError::damaged)?;
         let entry = Entry::from_bytes(&record.entry).map_err(|_| IssuerError::damaged())?;
-        keys.push(PublicKey::from_bytes(entry.body()).map_err(|_| IssuerError::damaged())?);
+        keys.push((index, PublicKey::from_bytes(entry.body()).map_err(|_| IssuerError::damaged())?));
     }
     Ok(keys)
 }

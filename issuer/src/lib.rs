@@ -18,6 +18,7 @@ mod invitation;
 mod issuance;
 pub mod keys;
 mod office;
+mod publication;
 mod redemption;
 mod registration;
 mod registry;
@@ -30,6 +31,10 @@ mod withdraw;
 use std::{sync::Arc, time::Duration};
 
 use farthing_ecash::{calendar::Day, keys::KeyRing};
+use farthing_ledger::{
+    published::Published,
+    publisher::{LogParts, Publisher},
+};
 use farthing_policy::Policy;
 use farthing_proto::v1::{
     issuer_admin_service_server::IssuerAdminServiceServer, issuer_service_server::IssuerServiceServer,
@@ -38,6 +43,7 @@ use farthing_proto::v1::{
 use farthing_service::{
     clock::{Clock, civil_day},
     ledger::Ledger,
+    log_setup::LogSetup,
     logical_day::LogicalDay,
     server::{REQUEST_BYTES_MAX, Server, ServerSettings},
     token::Token,
@@ -55,6 +61,7 @@ use crate::{
     error::RunError,
     issuance::IssuanceLog,
     office::Office,
+    publication::Withdrawals,
     redemption::Redemptions,
     registry::Registry,
     service::Service,
@@ -73,6 +80,8 @@ pub struct Parts {
     pub policy: Policy,
     /// The origin of the issuance log.
     pub origin: String,
+    /// How the log is signed.
+    pub log: LogSetup,
     /// Months for which a wallet state is valid, after that of its registration.
     pub validity_months: u32,
     /// Time between two batches of directory entries in the log.
@@ -103,6 +112,7 @@ impl Parts {
             keys,
             policy,
             origin: config.origin.clone(),
+            log: config.log.setup(&config.origin)?,
             validity_months: config.validity_months,
             directory_interval: config.directory_interval(),
             admin_token,
@@ -116,6 +126,7 @@ impl Parts {
 pub struct Issuer {
     office: Arc<Office>,
     day: Arc<LogicalDay>,
+    checkpoint_interval: Duration,
     directory_interval: Duration,
     admin_token: Token,
     server: ServerSettings,
@@ -137,6 +148,12 @@ impl Handles {
     pub fn totals(&self) -> Totals {
         self.office.supply.totals()
     }
+
+    /// What is given out of the issuance log.
+    #[must_use]
+    pub fn published(&self) -> &Arc<Published> {
+        self.office.publisher.published()
+    }
 }
 
 impl Issuer {
@@ -145,7 +162,7 @@ impl Issuer {
     /// # Errors
     /// [`RunError`].
     pub async fn start(parts: Parts, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
-        let Parts { store, keys, policy, origin, validity_months, directory_interval, .. } = parts;
+        let Parts { store, keys, policy, origin, log: setup, validity_months, directory_interval, .. } = parts;
         check_origin(&origin)?;
         check_currency(&policy, &keys)?;
         let day = LogicalDay::start(store.clone(), clock, zone(&policy)?, parts.accepted_day).await?;
@@ -154,7 +171,13 @@ impl Issuer {
         if keys.current(log.today()).is_none() {
             return Err(RunError::NoCurrentKey(log.today()));
         }
-        keys::announce(&log, &keys).await?;
+        let key_indices = keys::announce(&log, &keys).await?;
+        let LogSetup { signer, anchor, interval: checkpoint_interval, witnesses } = setup;
+        if signer.verifier().name() != origin {
+            return Err(RunError::Config("the key of the log is that of another origin".to_owned()));
+        }
+        let parts_of_log = LogParts { store: store.clone(), log: ISSUANCE, signer, anchor, witnesses };
+        let publisher = Arc::new(Publisher::open(parts_of_log, Withdrawals::default()).await?);
         let (keys, accounts) = (Arc::new(keys), Accounts::new(store.clone()));
         let office = Office {
             log,
@@ -164,14 +187,17 @@ impl Issuer {
             directory: Arc::new(Directory::open(store).await?),
             verifier: Verifier::new(keys.clone()),
             keys,
+            key_indices,
+            publisher,
             policy,
             origin,
             validity_months,
+            directory_interval,
             tasks: TaskTracker::new(),
             store_failed: CancellationToken::new(),
         };
         let (admin_token, server) = (parts.admin_token, parts.server);
-        Ok(Self { office: Arc::new(office), day, directory_interval, admin_token, server })
+        Ok(Self { office: Arc::new(office), day, checkpoint_interval, directory_interval, admin_token, server })
     }
 
     /// What else may be done with it while it serves.
@@ -189,12 +215,13 @@ impl Issuer {
         let stop = shutdown.child_token();
         let store = self.office.log.store().clone();
         let (wallets, operator, redeemers) = self.servers(&stop);
-        let Self { office, day, directory_interval, .. } = self;
+        let Self { office, day, checkpoint_interval, directory_interval, .. } = self;
 
         let tasks = TaskTracker::new();
         let keeping = stop.clone();
         tasks.spawn(async move { day.keep(keeping).await });
         tasks.spawn(office.directory.clone().keep(office.log.clone(), directory_interval, stop.clone()));
+        tasks.spawn(office.publisher.clone().keep(checkpoint_interval, stop.clone()));
         let (failed, stopping) = (office.store_failed.clone(), stop.clone());
         tasks.spawn(async move {
             if stopping.run_until_cancelled(failed.cancelled()).await.is_some() {
@@ -231,7 +258,8 @@ impl Issuer {
     /// One server for each kind of caller.
     fn servers(&self, stop: &CancellationToken) -> (Server, Server, Server) {
         let Self { office, admin_token, server, .. } = self;
-        let ledger = Ledger::new(office.log.store().clone(), ISSUANCE, office.origin.clone(), stop.clone());
+        let ledger = Ledger::new(office.log.store().clone(), ISSUANCE, office.origin.clone(), stop.clone())
+            .with_published(office.publisher.published().clone());
         let service = IssuerServiceServer::new(Service(office.clone()));
         let admin = IssuerAdminServiceServer::new(Admin(office.clone()));
         let redemptions = RedemptionServiceServer::new(Redemptions(office.clone()));

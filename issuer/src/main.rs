@@ -13,7 +13,8 @@ use farthing_issuer::{
     Parts,
     config::{Config, Listeners},
     error::RunError,
-    init, run,
+    init::{self, Written},
+    run,
 };
 use farthing_service::{clock::SystemClock, listener::ConnectionLimits, logging, scrub, shutdown};
 
@@ -43,9 +44,10 @@ async fn execute(command: Command) -> Result<(bool, String), RunError> {
             serve(&Config::load(&file.path)?, accept_day).await?;
             Ok((true, String::new()))
         }
-        Command::Init { dir } => {
-            let config = init::init(&dir, &SystemClock::default())?;
-            Ok((true, format!("edit {}, then run with it\n", config.display())))
+        Command::Init { dir, origin } => {
+            let Written { config, log_key } = init::init(&dir, origin.as_deref(), &SystemClock::default())?;
+            let text = format!("edit {}, then run with it\nverifier key of the log: {log_key}\n", config.display());
+            Ok((true, text))
         }
         Command::Admin(command) => Ok((true, command.execute().await?)),
         Command::Store(StoreCommand::Verify(file)) => Ok(scrub::verify(&Config::load(&file.path)?.store_dir())?),

@@ -1,20 +1,21 @@
 //! What all calls share.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use farthing_ecash::{
-    keys::KeyRing,
+    keys::{KeyId, KeyRing},
     statement::Statement,
     transaction::{Core, Transaction},
 };
+use farthing_ledger::publisher::Publisher;
 use farthing_policy::Policy;
 use farthing_store::StoreError;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    accounts::Accounts, directory::Directory, error::IssuerError, issuance::IssuanceLog, registry::Registry,
-    supply::Supply, verifier::Verifier,
+    accounts::Accounts, directory::Directory, error::IssuerError, issuance::IssuanceLog, publication::Withdrawals,
+    registry::Registry, supply::Supply, verifier::Verifier,
 };
 
 /// The issuer at work.
@@ -25,11 +26,16 @@ pub(crate) struct Office {
     pub(crate) directory: Arc<Directory>,
     pub(crate) supply: Supply,
     pub(crate) keys: Arc<KeyRing>,
+    /// Where each key is announced in the log.
+    pub(crate) key_indices: HashMap<KeyId, u64>,
+    pub(crate) publisher: Arc<Publisher<Withdrawals>>,
     pub(crate) policy: Policy,
     pub(crate) verifier: Verifier,
     pub(crate) origin: String,
     /// Months for which a new wallet state is valid, after that of its registration.
     pub(crate) validity_months: u32,
+    /// Time between two batches of directory entries in the log.
+    pub(crate) directory_interval: Duration,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the store has failed for good.
     pub(crate) store_failed: CancellationToken,

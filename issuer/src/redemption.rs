@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use farthing_ecash::{account::AccountKey, amount::Amount, policy::UNRESTRICTED};
+use farthing_ledger::publisher::PublishError;
 use farthing_proto::v1::{
-    CreditRedemptionRequest, CreditRedemptionResponse, ErrorReason, GetIssuanceCheckpointRequest,
-    GetIssuanceCheckpointResponse, LookUpAccountRequest, LookUpAccountResponse,
-    redemption_service_server::RedemptionService,
+    CreditRedemptionRequest, CreditRedemptionResponse, GetIssuanceCheckpointRequest, GetIssuanceCheckpointResponse,
+    LookUpAccountRequest, LookUpAccountResponse, redemption_service_server::RedemptionService,
 };
-use farthing_service::{listener::Peer, status::Refusal};
+use farthing_service::listener::Peer;
 use farthing_store::{Batch, Outcome, Space};
 use tonic::{Request, Response, Status};
 
@@ -16,6 +16,7 @@ use crate::{
     accounts::{Account, RACES_MAX},
     error::IssuerError,
     office::Office,
+    publication::Withdrawals,
 };
 
 /// Id of the redeem transaction → account key, amount u64 little-endian.
@@ -71,6 +72,23 @@ impl Office {
             }
         }
         Err(IssuerError::Overloaded)
+    }
+
+    /// A checkpoint over everything that is in the log now, and how much was withdrawn in it.
+    async fn issuance_checkpoint(&self) -> Result<GetIssuanceCheckpointResponse, IssuerError> {
+        let unsigned = |error: PublishError| {
+            tracing::error!(%error, "no checkpoint is signed");
+            IssuerError::Unsigned
+        };
+        self.publisher.bring_up_to_date().await.map_err(unsigned)?;
+        let (checkpoint, state) = self.publisher.state().await.ok_or(IssuerError::Unsigned)?;
+        let withdrawn = Withdrawals::total(&state).map_err(|_| IssuerError::damaged())?;
+        Ok(GetIssuanceCheckpointResponse {
+            note: checkpoint.note().to_string(),
+            // The money supply keeps it within 64 bits.
+            withdrawn: u64::try_from(withdrawn).map_err(|_| IssuerError::damaged())?,
+            log_verifier_key: self.publisher.published().key().to_string(),
+        })
     }
 }
 
@@ -131,8 +149,6 @@ impl RedemptionService for Redemptions {
         request: Request<GetIssuanceCheckpointRequest>,
     ) -> Result<Response<GetIssuanceCheckpointResponse>, Status> {
         check_certified(&request)?;
-        Err(Refusal::new(ErrorReason::CheckpointUnknown, "there is no checkpoint yet")
-            .with("checkpoint_size", 0)
-            .into())
+        Ok(Response::new(self.0.issuance_checkpoint().await?))
     }
 }

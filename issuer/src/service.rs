@@ -5,6 +5,7 @@ use std::sync::Arc;
 use farthing_ecash::{
     account::{AccountKey, AccountProof, ProofContext},
     calendar::Day,
+    keys::PublicKey,
     policy::UNRESTRICTED,
 };
 use farthing_proto::v1::{
@@ -14,7 +15,7 @@ use farthing_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{error::IssuerError, issuance::Answered, keys, office::Office};
+use crate::{directory::Listed, error::IssuerError, issuance::Answered, keys, office::Office};
 
 /// The service.
 #[derive(Clone)]
@@ -58,14 +59,19 @@ impl IssuerService for Service {
         let Self(office) = self;
         let today = office.log.today();
         let current = office.keys.current(today).map(|key| key.public().id());
+        let index = |key: &PublicKey| office.key_indices.get(&key.id()).copied();
+        let accepted = keys::accepted(&office.keys, today).map(|key| Some((key.to_bytes(), index(key)?)));
+        let accepted = accepted.collect::<Option<Vec<_>>>().ok_or_else(IssuerError::damaged)?;
+        let (keys, key_log_indices) = accepted.into_iter().unzip();
         Ok(Response::new(GetIssuerResponse {
             log_origin: office.origin.clone(),
-            keys: keys::accepted(&office.keys, today).map(|key| key.to_bytes()).collect(),
+            keys,
+            key_log_indices,
+            log_verifier_key: office.publisher.published().key().to_string(),
             // Empty when the issuing period of the last key is over.
             current_key_id: current.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
             logical_day: today.get(),
             time_zone: office.policy.time_zone().to_owned(),
-            ..GetIssuerResponse::default()
         }))
     }
 
@@ -90,10 +96,15 @@ impl IssuerService for Service {
         let GetDirectoryBucketRequest { prefix_bits, prefix } = request.into_inner();
         let directory = &self.0.directory;
         let entries = directory.bucket(prefix_bits, prefix).await?;
-        let entries =
-            entries.into_iter().map(|(hash, encryption_key)| DirectoryEntry { hash, encryption_key, log_index: None });
+        let entries = entries.into_iter().map(|Listed { hash, encryption_key, log_index }| DirectoryEntry {
+            hash,
+            encryption_key,
+            log_index,
+        });
         let (entries, directory_size) = (entries.collect(), directory.size());
-        Ok(Response::new(GetDirectoryBucketResponse { entries, directory_size, log_interval_seconds: 0 }))
+        let interval = self.0.directory_interval.as_secs().saturating_add(1);
+        let log_interval_seconds = u32::try_from(interval).unwrap_or(u32::MAX);
+        Ok(Response::new(GetDirectoryBucketResponse { entries, directory_size, log_interval_seconds }))
     }
 
     async fn get_account(&self, request: Request<GetAccountRequest>) -> Result<Response<GetAccountResponse>, Status> {

@@ -34,6 +34,7 @@ fn refusal(error: IssuerError) -> Refusal {
         IssuerError::IdentityUnknown => Refusal::new(ErrorReason::IdentityUnknown, text),
         IssuerError::RequestIdReused => Refusal::new(ErrorReason::RequestIdReused, text),
         IssuerError::NotCertified => Refusal::new(ErrorReason::TokenInvalid, text),
+        IssuerError::Unsigned => Refusal::new(ErrorReason::CheckpointUnknown, text),
         IssuerError::Overloaded => Refusal::new(ErrorReason::Overloaded, text),
         IssuerError::StoreUnavailable(_) | IssuerError::OutcomeUnknown => {
             Refusal::new(ErrorReason::StoreUnavailable, text)

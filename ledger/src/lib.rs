@@ -10,6 +10,12 @@
 //! - [`cosignature`], [`quorum`], [`receipt`]: what witnesses add, whom to trust, and what to keep;
 //! - [`tile`]: the tree as files.
 //!
+//! Over a store:
+//!
+//! - [`edge`], [`view`]: the part of a tree that still changes, and proofs from what does not;
+//! - [`publisher`], [`anchor`]: signs checkpoints, and never two that contradict each other;
+//! - [`published`]: what a server gives out, and what witnesses hand back.
+//!
 //! ```
 //! use farthing_ledger::{
 //!     checkpoint::Checkpoint, hash::Hash, key::LogSigner, proof::InclusionProof, quorum::TrustPolicy,
@@ -36,14 +42,19 @@
 //! ```
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
+pub mod anchor;
 pub mod checkpoint;
 pub mod cosignature;
+pub mod edge;
 pub mod hash;
 pub mod history;
 pub mod key;
 pub mod note;
 pub mod proof;
+pub mod published;
+pub mod publisher;
 pub mod quorum;
 pub mod receipt;
 pub mod tile;
 pub mod tree;
+pub mod view;

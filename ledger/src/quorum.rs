@@ -168,7 +168,8 @@ impl TrustPolicy {
             reader.log(log)?;
         }
         for witness in witnesses {
-            reader.witness(&witness.name().to_owned(), witness)?;
+            let name = witness.name().to_owned();
+            reader.witness(&name, witness)?;
         }
         let Reading { logs, names, witnesses, .. } = reader.reading;
         if !(1..=witnesses.len()).contains(&threshold) {

@@ -13,7 +13,9 @@ use tokio_util::task::TaskTracker;
 use crate::{
     check::{Candidate, Verifier, check_statement},
     error::SubmitError,
+    heard::Heard,
     ledger::PaymentLog,
+    liabilities::Liabilities,
     policy::PolicyInForce,
     redemption::{Redemption, Redemptions},
 };
@@ -26,6 +28,7 @@ const DECODED_AT_ONCE_BYTES_MAX: usize = 6 * 1_024;
 pub struct Acceptor {
     log: Arc<PaymentLog>,
     records: Arc<Records>,
+    liabilities: Arc<Liabilities>,
     keys: Arc<KeyRing>,
     policy: Arc<PolicyInForce>,
     verifier: Verifier,
@@ -44,10 +47,13 @@ impl Acceptor {
         policy: Arc<PolicyInForce>,
         verifier: Verifier,
         redemptions: Redemptions,
+        liabilities: Arc<Liabilities>,
+        heard: Arc<Heard>,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            records: Arc::new(Records::new(log.clone())),
+            records: Arc::new(Records::new(log.clone(), liabilities.clone(), heard)),
+            liabilities,
             log,
             keys,
             policy,
@@ -94,10 +100,15 @@ impl Acceptor {
             Some(redemption) => Some(self.redemptions.admit(redemption).await?),
             None => None,
         };
+        let id = *signed.verified.transaction().id().as_bytes();
+        let reservation = match &payout {
+            Some(payout) => Some(self.liabilities.reserve(id, payout.amount()).await?),
+            None => None,
+        };
         // 6. One durable write. 7. Only then the answer.
         let (records, wake) = (self.records.clone(), self.redemptions.wake(payout.is_some()));
         let write = self.writes.spawn(async move {
-            let accepted = records.write(&signed, payout.as_ref()).await?;
+            let accepted = records.write(&signed, payout.as_ref(), reservation.as_ref()).await?;
             wake.into_iter().for_each(|wake| wake.notify_one());
             Ok(accepted)
         });

@@ -37,6 +37,9 @@ pub(crate) enum Command {
         /// The folder; made when it is missing.
         #[arg(long)]
         dir: PathBuf,
+        /// The name of the payment log, which its key bears and which never changes.
+        #[arg(long, value_name = "NAME")]
+        origin: Option<String>,
     },
     /// Works on the store of a redeemer that is not running.
     #[command(subcommand)]

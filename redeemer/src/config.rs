@@ -5,9 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use farthing_ledger::key::VerifierKey;
 use farthing_service::{
     config::{self, ConfigError},
     dev_certs::DevCertificates,
+    log_setup::LogConfig,
     tls::{ClientTls, KeyPairFiles, ServerTls},
 };
 use serde::Deserialize;
@@ -31,6 +33,9 @@ pub struct Config {
     pub policy: PathBuf,
     /// The issuing keys, one file each, as the issuer wrote them.
     pub keys: Vec<PathBuf>,
+    /// How the payment log is signed.
+    #[serde(default)]
+    pub log: LogConfig,
     /// A folder of development certificates, in place of [`Config::tls`]; for loopback only.
     #[serde(default)]
     pub dev_certs: Option<PathBuf>,
@@ -47,6 +52,9 @@ pub struct Config {
 pub struct IssuerConfig {
     /// Its redemption address, `https://HOST:PORT`.
     pub address: String,
+    /// The verifier key of the issuance log; without it the first that the issuer tells is kept.
+    #[serde(default)]
+    pub log_verifier_key: Option<String>,
     /// The certificate that signed the issuer's; without it that of the development certificates.
     #[serde(default)]
     pub authority: Option<PathBuf>,
@@ -71,6 +79,7 @@ impl Config {
         change(&mut self.data_dir);
         change(&mut self.policy);
         self.keys.iter_mut().for_each(&mut change);
+        self.log.for_each_path(&mut change);
         self.dev_certs.iter_mut().for_each(&mut change);
         self.issuer.authority.iter_mut().for_each(&mut change);
         for pair in [&mut self.tls, &mut self.issuer.client].into_iter().flatten() {
@@ -83,6 +92,15 @@ impl Config {
     #[must_use]
     pub fn store_dir(&self) -> PathBuf {
         self.data_dir.join("store")
+    }
+
+    /// The verifier key of the issuance log, if it is given.
+    ///
+    /// # Errors
+    /// [`RunError::Config`] for a text that is none.
+    pub fn issuer_log_key(&self) -> Result<Option<VerifierKey>, RunError> {
+        let parsed = self.issuer.log_verifier_key.as_deref().map(str::parse).transpose();
+        parsed.map_err(|error| RunError::Config(format!("issuer.log_verifier_key: {error}")))
     }
 
     /// The certificates of both sides: that shown to wallets, and that shown to the issuer.

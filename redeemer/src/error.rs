@@ -3,9 +3,11 @@
 use std::{io, path::PathBuf};
 
 use farthing_ecash::{amount::Amount, calendar::Day, keys::KeyId, policy::PolicyHash};
+use farthing_ledger::publisher::PublishError;
 use farthing_service::{
-    channel::ConnectError, config::ConfigError, dev_certs::DevCertError, listener::ListenError, logging::LogError,
-    logical_day::DayError, server::ServeError, status::Failure, tls::TlsError,
+    channel::ConnectError, config::ConfigError, dev_certs::DevCertError, listener::ListenError,
+    log_setup::LogSetupError, logging::LogError, logical_day::DayError, server::ServeError, status::Failure,
+    tls::TlsError,
 };
 use farthing_store::StoreError;
 
@@ -57,6 +59,12 @@ pub enum SubmitError {
     #[error("more than may be redeemed in a day")]
     CapExceeded {
         /// What may still be redeemed today.
+        left: Amount,
+    },
+    /// More would come back than was ever withdrawn.
+    #[error("more money would come back than was ever withdrawn")]
+    LiabilitiesExceeded {
+        /// What could still come back.
         left: Amount,
     },
     /// Too much waits to be verified.
@@ -150,6 +158,12 @@ pub enum RunError {
     /// Logging.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// What signs the log.
+    #[error(transparent)]
+    LogSetup(#[from] LogSetupError),
+    /// The log must not be signed as it is.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The logical day.
     #[error(transparent)]
     Day(#[from] DayError),

@@ -7,9 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use farthing_ledger::key::VerifierKey;
 use farthing_service::private_file;
 
-use crate::error::RunError;
+use crate::{check_origin, config::Config, error::RunError};
 
 /// The configuration with comments.
 const CONFIG: &str = include_str!("../redeemer.example.toml");
@@ -17,12 +18,25 @@ const CONFIG: &str = include_str!("../redeemer.example.toml");
 /// The policy with comments.
 const POLICY: &str = include_str!("../../policy.example.toml");
 
-/// Writes `redeemer.toml` and `policy.toml` into a folder, to be edited. Returns the path of the first. Files that are there
-/// stay as they are.
+/// The origin in the configuration with comments.
+const ORIGIN: &str = "redeemer.example/farthing/payments";
+
+/// What was written.
+pub struct Written {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// By what everybody checks the log.
+    pub log_key: VerifierKey,
+}
+
+/// Writes `redeemer.toml` and `policy.toml`, to be edited, and the key of the log into a folder. The log is named `origin`, or
+/// as in the example. Files that are there stay as they are.
 ///
 /// # Errors
 /// [`RunError::File`], also for a file that is there already.
-pub fn init(dir: &Path) -> Result<PathBuf, RunError> {
+pub fn init(dir: &Path, origin: Option<&str>) -> Result<Written, RunError> {
+    let origin = origin.unwrap_or(ORIGIN);
+    check_origin(origin)?;
     private_file::create_dir(dir).map_err(fault(dir))?;
     let (config, policy) = (dir.join("redeemer.toml"), dir.join("policy.toml"));
     for path in [&config, &policy] {
@@ -31,8 +45,9 @@ pub fn init(dir: &Path) -> Result<PathBuf, RunError> {
         }
     }
     write(&policy, POLICY)?;
-    write(&config, CONFIG)?;
-    Ok(config)
+    write(&config, &CONFIG.replace(ORIGIN, origin))?;
+    let log = Config::load(&config)?.log.setup(origin)?;
+    Ok(Written { config, log_key: log.signer.verifier().clone() })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), RunError> {

@@ -6,10 +6,13 @@ use std::{
 };
 
 use farthing_ecash::{account::AccountKey, amount::Amount};
+use farthing_ledger::{checkpoint::SignedCheckpoint, key::VerifierKey, tree::TreeHead};
 use farthing_proto::v1::{
-    CreditRedemptionRequest, LookUpAccountRequest, redemption_service_client::RedemptionServiceClient,
+    CreditRedemptionRequest, GetIssuanceCheckpointRequest, LookUpAccountRequest,
+    redemption_service_client::RedemptionServiceClient,
 };
 use farthing_service::status::Failure;
+use farthing_store::{Batch, Outcome, Space, Store};
 use tonic::transport::Channel;
 
 use crate::error::SubmitError;
@@ -17,16 +20,65 @@ use crate::error::SubmitError;
 /// Accounts remembered. An account keeps its class, so nothing in here grows old; when it is full it is emptied.
 const KNOWN_MAX: usize = 65_536;
 
+/// The key of the issuance log, as the issuer told it first.
+const LOG_KEY: Space = Space("issuer-log-key");
+const LOG_KEY_PLACE: &[u8] = b"first";
+
+/// The issuance log at a moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Issuance {
+    /// Its size and root, signed by the issuer.
+    pub(crate) head: TreeHead,
+    /// All that was withdrawn in it.
+    pub(crate) withdrawn: u128,
+}
+
 /// A client of the issuer.
 pub(crate) struct Issuer {
     client: RedemptionServiceClient<Channel>,
+    store: Store,
+    /// The key of the issuance log, when the operator has named it.
+    log_key: Option<VerifierKey>,
     /// The class of accounts that were looked up.
     known: Mutex<HashMap<[u8; 32], u32>>,
 }
 
 impl Issuer {
-    pub(crate) fn new(channel: Channel) -> Self {
-        Self { client: RedemptionServiceClient::new(channel), known: Mutex::default() }
+    pub(crate) fn new(channel: Channel, store: Store, log_key: Option<VerifierKey>) -> Self {
+        Self { client: RedemptionServiceClient::new(channel), store, log_key, known: Mutex::default() }
+    }
+
+    /// A checkpoint of the issuance log over everything that is in it now.
+    pub(crate) async fn issuance_checkpoint(&self) -> Result<Issuance, SubmitError> {
+        let answer = self.client.clone().get_issuance_checkpoint(GetIssuanceCheckpointRequest {}).await;
+        let answer = answer.map_err(|status| SubmitError::IssuerUnreachable(status.into()))?.into_inner();
+        let key = self.log_key(&answer.log_verifier_key).await?;
+        let checkpoint = SignedCheckpoint::open(&answer.note, &key).map_err(|error| {
+            tracing::error!(%error, key = %key, "the issuer's checkpoint is not signed by the key of its log");
+            SubmitError::Internal("the issuer's checkpoint does not verify")
+        })?;
+        Ok(Issuance { head: checkpoint.head(), withdrawn: answer.withdrawn.into() })
+    }
+
+    /// The key that the operator has named; otherwise the first that the issuer told, for ever.
+    async fn log_key(&self, told: &str) -> Result<VerifierKey, SubmitError> {
+        if let Some(key) = &self.log_key {
+            return Ok(key.clone());
+        }
+        let parse = |text: &str| text.parse().map_err(|_| SubmitError::Internal("the key of the issuance log is none"));
+        if let Some(stored) = self.store.get(LOG_KEY, LOG_KEY_PLACE).await? {
+            return parse(&String::from_utf8_lossy(&stored));
+        }
+        let key: VerifierKey = parse(told)?;
+        let batch = Batch::new().expect_absent(LOG_KEY, LOG_KEY_PLACE).put(LOG_KEY, LOG_KEY_PLACE, told);
+        match self.store.commit(batch).await? {
+            Outcome::Applied { .. } => {
+                tracing::info!(%key, "the key of the issuance log, from now on");
+                Ok(key)
+            }
+            Outcome::Conflict { existing: Some(stored), .. } => parse(&String::from_utf8_lossy(&stored)),
+            Outcome::Conflict { .. } | Outcome::Unknown => Err(SubmitError::OutcomeUnknown),
+        }
     }
 
     /// The class of an account; `None` when there is no such account.

@@ -2,7 +2,8 @@
 //! accounts, and serves the payment log.
 //!
 //! The rule of acceptance, docs/PROTOCOL.md section 7, is [`accept`]; what is cheap to check and what is dear is [`check`].
-//! [`policy`] publishes the regulation policy, [`ledger`] keeps the log. Everything that must not be forgotten is in one
+//! [`policy`] publishes the regulation policy, [`ledger`] keeps the log, `publication` signs its checkpoints, [`liabilities`]
+//! watches that no more comes back than was withdrawn. Everything that must not be forgotten is in one
 //! store, and every accepted transaction is one durable write.
 //!
 //! A program puts together [`Parts`], from a [`config::Config`] or by hand, binds a listener, and calls [`run`].
@@ -13,12 +14,15 @@ mod backoff;
 pub mod check;
 pub mod config;
 pub mod error;
+mod heard;
 pub mod init;
 mod issuer;
 pub mod keys;
 pub mod ledger;
+pub mod liabilities;
 mod payout;
 pub mod policy;
+mod publication;
 mod redemption;
 mod service;
 mod status;
@@ -26,6 +30,11 @@ mod status;
 use std::{sync::Arc, time::Duration};
 
 use farthing_ecash::keys::KeyRing;
+use farthing_ledger::{
+    key::VerifierKey,
+    published::Published,
+    publisher::{LogParts, PublishError, Publisher},
+};
 use farthing_policy::Policy;
 use farthing_proto::v1::{ledger_service_server::LedgerServiceServer, redeemer_service_server::RedeemerServiceServer};
 use farthing_service::{
@@ -33,6 +42,7 @@ use farthing_service::{
     clock::Clock,
     ledger::Ledger,
     listener::Listener,
+    log_setup::LogSetup,
     logical_day::LogicalDay,
     server::{REQUEST_BYTES_MAX, Server, ServerSettings},
     tls::ClientTls,
@@ -48,10 +58,13 @@ use crate::{
     check::{Verifier, VerifierSettings},
     config::Config,
     error::RunError,
+    heard::Heard,
     issuer::Issuer,
     ledger::{PAYMENTS, PaymentLog},
+    liabilities::Liabilities,
     payout::Payouts,
     policy::PolicyInForce,
+    publication::Payments,
     redemption::Redemptions,
     service::Service,
 };
@@ -70,6 +83,10 @@ pub struct Parts {
     pub policy: Policy,
     /// The origin of the payment log.
     pub origin: String,
+    /// How the log is signed.
+    pub log: LogSetup,
+    /// The key of the issuance log; without it the first that the issuer tells is kept.
+    pub issuer_log_key: Option<VerifierKey>,
     /// The issuer's `RedemptionService`, over mutual TLS.
     pub issuer: Channel,
     /// The operator's word that this is today, counted from 1970-01-01; see [`LogicalDay::start`].
@@ -95,6 +112,8 @@ impl Parts {
             keys,
             policy,
             origin: config.origin.clone(),
+            log: config.log.setup(&config.origin)?,
+            issuer_log_key: config.issuer_log_key()?,
             issuer,
             accepted_day: None,
             verifier: VerifierSettings::default(),
@@ -108,6 +127,8 @@ pub struct Redeemer {
     handles: Handles,
     keys: Arc<KeyRing>,
     origin: String,
+    checkpoint_interval: Duration,
+    publisher: Arc<Publisher<Payments>>,
     server: ServerSettings,
     payouts: Payouts,
 }
@@ -125,6 +146,8 @@ pub struct Handles {
     pub policy: Arc<PolicyInForce>,
     /// Takes transactions without a connection.
     pub acceptor: Arc<Acceptor>,
+    /// What is given out of its log.
+    pub published: Arc<Published>,
 }
 
 impl Redeemer {
@@ -133,7 +156,8 @@ impl Redeemer {
     /// # Errors
     /// [`RunError`].
     pub async fn start(parts: Parts, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
-        let Parts { store, keys, policy, origin, issuer, accepted_day, verifier, server } = parts;
+        let Parts { store, keys, policy, origin, log: setup, issuer_log_key, issuer, accepted_day, verifier, server } =
+            parts;
         check_origin(&origin)?;
         let zone = TimeZone::get(policy.time_zone())
             .map_err(|_| RunError::Config(format!("the time zone {} is not known", policy.time_zone())))?;
@@ -143,19 +167,37 @@ impl Redeemer {
             return Err(RunError::NoCurrentKey(log.today()));
         }
         let policy = Arc::new(policy::publish(&log, &keys, policy).await?);
-        let (keys, issuer, wake) = (Arc::new(keys), Arc::new(Issuer::new(issuer)), Arc::new(Notify::new()));
+        let issuer = Arc::new(Issuer::new(issuer, store.clone(), issuer_log_key));
+        let (keys, wake, heard) = (Arc::new(keys), Arc::new(Notify::new()), Arc::new(Heard::default()));
+        let LogSetup { signer, anchor, interval: checkpoint_interval, witnesses } = setup;
+        if signer.verifier().name() != origin {
+            return Err(RunError::Config("the key of the log is that of another origin".to_owned()));
+        }
+        let liabilities = Arc::new(Liabilities::new(issuer.clone()));
+        let subject = Payments::new(issuer.clone(), keys.clone(), heard.clone(), liabilities.clone());
+        let parts_of_log = LogParts { store: store.clone(), log: PAYMENTS, signer, anchor, witnesses };
+        let publisher = Arc::new(Publisher::open(parts_of_log, subject).await?);
+        let signed = publisher.state().await;
+        let signed = signed.as_ref().map(|(checkpoint, state)| (checkpoint.head().size, state.as_slice()));
+        let (sums, withdrawn) = publication::sums(&store, signed).await.map_err(PublishError::from)?;
+        liabilities.take_up(sums, withdrawn);
         let acceptor = Acceptor::new(
             log.clone(),
             keys.clone(),
             policy.clone(),
             Verifier::start(&keys, verifier).map_err(RunError::Threads)?,
             Redemptions::new(issuer.clone(), policy.clone(), wake.clone()),
+            liabilities,
+            heard,
         );
+        let published = publisher.published().clone();
         Ok(Self {
             payouts: Payouts::new(store.clone(), issuer, wake),
-            handles: Handles { store, day, log, policy, acceptor: Arc::new(acceptor) },
+            handles: Handles { store, day, log, policy, acceptor: Arc::new(acceptor), published },
             keys,
             origin,
+            checkpoint_interval,
+            publisher,
             server,
         })
     }
@@ -171,13 +213,15 @@ impl Redeemer {
     /// # Errors
     /// [`RunError::Serve`]; [`RunError::StoreFailed`] when the disk let it down.
     pub async fn serve(self, listener: Listener, shutdown: CancellationToken) -> Result<(), RunError> {
-        let Self { handles, keys, origin, server, payouts } = self;
-        let Handles { store, day, log, policy, acceptor } = handles;
+        let Self { handles, keys, origin, checkpoint_interval, publisher, server, payouts } = self;
+        let Handles { store, day, log, policy, acceptor, published } = handles;
         let stop = shutdown.child_token();
         let buckets = policy.clone();
         let ledger = Ledger::new(store.clone(), PAYMENTS, origin.clone(), stop.clone())
+            .with_published(published.clone())
             .with_bucket_bits(move |core| buckets.bucket_bits(core.header().epoch));
-        let service = Service { origin, acceptor: acceptor.clone(), log, keys, policy };
+        let log_key = published.key().to_string();
+        let service = Service { origin, log_key, acceptor: acceptor.clone(), log, keys, policy };
         let server = Server::new(server)
             .with_service(RedeemerServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
             .with_service(LedgerServiceServer::new(ledger).max_decoding_message_size(REQUEST_BYTES_MAX));
@@ -186,6 +230,7 @@ impl Redeemer {
         let keeping = stop.clone();
         tasks.spawn(async move { day.keep(keeping).await });
         tasks.spawn(payouts.run(stop.clone()));
+        tasks.spawn(publisher.keep(checkpoint_interval, stop.clone()));
         let (store_failed, failing, stopping) = (CancellationToken::new(), store.clone(), stop.clone());
         let has_failed = store_failed.clone();
         tasks.spawn(async move {

@@ -9,7 +9,13 @@ use std::{
 };
 
 use clap::Parser as _;
-use farthing_redeemer::{Parts, config::Config, error::RunError, init, policy, run};
+use farthing_redeemer::{
+    Parts,
+    config::Config,
+    error::RunError,
+    init::{self, Written},
+    policy, run,
+};
 use farthing_service::{
     clock::SystemClock,
     listener::{ConnectionLimits, Listener},
@@ -39,7 +45,10 @@ fn execute(command: Command) -> Result<bool, RunError> {
             (true, String::new())
         }
         Command::Policy(PolicyCommand::Check { file, json }) => policy::check_file(&file, json)?,
-        Command::Init { dir } => (true, format!("edit {}, then run with it\n", init::init(&dir)?.display())),
+        Command::Init { dir, origin } => {
+            let Written { config, log_key } = init::init(&dir, origin.as_deref())?;
+            (true, format!("edit {}, then run with it\nverifier key of the log: {log_key}\n", config.display()))
+        }
         Command::Store(StoreCommand::Verify(file)) => scrub::verify(&Config::load(&file.path)?.store_dir())?,
         Command::Store(StoreCommand::Rebuild(file)) => (true, scrub::rebuild(&Config::load(&file.path)?.store_dir())?),
     };

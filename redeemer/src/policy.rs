@@ -21,8 +21,12 @@ pub struct PublishedPolicy {
     policy: Policy,
     body: PolicyBody,
     hash: PolicyHash,
+    /// The index of its entry.
+    log_index: u64,
     /// The bodies of its signed-rules entries, one for each key.
     rules: Vec<Vec<u8>>,
+    /// Their indices.
+    rules_log_indices: Vec<u64>,
 }
 
 impl PublishedPolicy {
@@ -50,10 +54,22 @@ impl PublishedPolicy {
         self.body.terms().epoch
     }
 
+    /// The index of its entry in the payment log.
+    #[must_use]
+    pub fn log_index(&self) -> u64 {
+        self.log_index
+    }
+
     /// The bodies of the log entries with its signed rules, one for each key.
     #[must_use]
     pub fn rules(&self) -> &[Vec<u8>] {
         &self.rules
+    }
+
+    /// The indices of those entries, in the same order.
+    #[must_use]
+    pub fn rules_log_indices(&self) -> &[u64] {
+        &self.rules_log_indices
     }
 }
 

@@ -51,6 +51,10 @@ impl Payout {
         self.account
     }
 
+    pub(crate) fn amount(&self) -> Amount {
+        self.amount
+    }
+
     /// Adds to the batch that the account is owed the amount, and counts it towards the cap of the day. `redeemed` is what
     /// is stored of the account.
     pub(crate) fn add_to(

@@ -19,6 +19,7 @@ use crate::{
 /// The service.
 pub(crate) struct Service {
     pub(crate) origin: String,
+    pub(crate) log_key: String,
     pub(crate) acceptor: Arc<Acceptor>,
     pub(crate) log: Arc<PaymentLog>,
     pub(crate) keys: Arc<KeyRing>,
@@ -40,7 +41,9 @@ impl RedeemerService for Service {
             policy: policy.body().to_bytes(),
             rules: policy.rules().to_vec(),
             grace_seconds: u32::try_from(policy.policy().grace_s()).unwrap_or(u32::MAX),
-            ..GetRedeemerResponse::default()
+            log_verifier_key: self.log_key.clone(),
+            policy_log_index: policy.log_index(),
+            rules_log_indices: policy.rules_log_indices().to_vec(),
         }))
     }
 

@@ -32,6 +32,9 @@ fn refusal(error: SubmitError) -> Refusal {
         SubmitError::CapExceeded { left } => {
             Refusal::new(ErrorReason::CapExceeded, text).with("cap", "redeem_per_day").with("left", left.get())
         }
+        SubmitError::LiabilitiesExceeded { left } => {
+            Refusal::new(ErrorReason::LiabilitiesExceeded, text).with("left", left.get())
+        }
         SubmitError::Overloaded => Refusal::new(ErrorReason::Overloaded, text),
         SubmitError::StoreUnavailable(_) | SubmitError::OutcomeUnknown => {
             Refusal::new(ErrorReason::StoreUnavailable, text)

@@ -11,7 +11,14 @@ use farthing_ecash::{
     statement::Statement,
     transaction::Core,
 };
-use farthing_ledger::history;
+use farthing_ledger::{
+    hash::Hash,
+    history,
+    note::SignedNote,
+    published::{CosignError, Published},
+    tile::TilePath,
+    view::ViewError,
+};
 use farthing_proto::v1::{
     AddCosignaturesRequest, AddCosignaturesResponse, BucketFilter, ErrorReason, GetCheckpointRequest,
     GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse, GetEntryRequest, GetEntryResponse,
@@ -78,6 +85,7 @@ pub struct Ledger {
     log: LogName,
     origin: String,
     bucket_bits: BucketBits,
+    published: Option<Arc<Published>>,
     streams: Census,
     step: Duration,
     shutdown: CancellationToken,
@@ -90,7 +98,7 @@ impl Ledger {
     pub fn new(store: Store, log: LogName, origin: String, shutdown: CancellationToken) -> Self {
         let StreamLimits { total, per_address, step } = StreamLimits::default();
         let streams = Census::new(total, per_address);
-        Self { store, log, origin, bucket_bits: Arc::new(|_| 0), streams, step, shutdown }
+        Self { store, log, origin, bucket_bits: Arc::new(|_| 0), published: None, streams, step, shutdown }
     }
 
     /// With other limits on streams.
@@ -106,6 +114,35 @@ impl Ledger {
     pub fn with_bucket_bits(mut self, bucket_bits: impl Fn(&Core) -> u8 + Send + Sync + 'static) -> Self {
         self.bucket_bits = Arc::new(bucket_bits);
         self
+    }
+
+    /// With its checkpoints and its tree.
+    #[must_use]
+    pub fn with_published(mut self, published: Arc<Published>) -> Self {
+        self.published = Some(published);
+        self
+    }
+
+    fn published(&self) -> Result<&Published, Refusal> {
+        self.published.as_deref().ok_or_else(|| self.no_checkpoint())
+    }
+
+    fn no_checkpoint(&self) -> Refusal {
+        let size = self.published.as_ref().map_or(0, |published| published.size());
+        let refusal = Refusal::new(ErrorReason::CheckpointUnknown, "there is no such checkpoint yet");
+        refusal.with("checkpoint_size", size)
+    }
+
+    /// What a caller learns when the tree cannot be read.
+    fn unseen(&self, error: ViewError) -> Refusal {
+        match error {
+            ViewError::Beyond => self.no_checkpoint(),
+            ViewError::Store(error) => error.into(),
+            ViewError::Damaged(what) => {
+                tracing::error!(what, "the log's tree cannot be read: verify the store");
+                Refusal::new(ErrorReason::Internal, "a fault of the server")
+            }
+        }
     }
 
     async fn entry_unknown(&self) -> Result<Refusal, Refusal> {
@@ -161,34 +198,63 @@ impl LedgerService for Ledger {
 
     async fn get_checkpoint(
         &self,
-        _: Request<GetCheckpointRequest>,
+        request: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        Err(no_checkpoint().into())
+        let wanted = usize::try_from(request.into_inner().cosignatures).unwrap_or(usize::MAX);
+        let note = self.published()?.checkpoint(wanted).ok_or_else(|| self.no_checkpoint())?;
+        Ok(Response::new(GetCheckpointResponse { note: note.to_string() }))
     }
 
     async fn get_inclusion_proof(
         &self,
-        _: Request<GetInclusionProofRequest>,
+        request: Request<GetInclusionProofRequest>,
     ) -> Result<Response<GetInclusionProofResponse>, Status> {
-        Err(no_checkpoint().into())
+        let GetInclusionProofRequest { index, size } = request.into_inner();
+        if index >= size {
+            return Err(Refusal::field("index", "must be below size").into());
+        }
+        let proof = self.published()?.view().inclusion_proof(index, size).await.map_err(|error| self.unseen(error))?;
+        Ok(Response::new(GetInclusionProofResponse { hashes: hashes(&proof.0) }))
     }
 
     async fn get_consistency_proof(
         &self,
-        _: Request<GetConsistencyProofRequest>,
+        request: Request<GetConsistencyProofRequest>,
     ) -> Result<Response<GetConsistencyProofResponse>, Status> {
-        Err(no_checkpoint().into())
+        let GetConsistencyProofRequest { from_size, to_size } = request.into_inner();
+        if from_size > to_size {
+            return Err(Refusal::field("from_size", "at most to_size").into());
+        }
+        let view = self.published()?.view();
+        let proof = view.consistency_proof(from_size, to_size).await.map_err(|error| self.unseen(error))?;
+        Ok(Response::new(GetConsistencyProofResponse { hashes: hashes(&proof.0) }))
     }
 
-    async fn get_tile(&self, _: Request<GetTileRequest>) -> Result<Response<GetTileResponse>, Status> {
-        Err(no_checkpoint().into())
+    async fn get_tile(&self, request: Request<GetTileRequest>) -> Result<Response<GetTileResponse>, Status> {
+        let path = request.into_inner().path.parse::<TilePath>();
+        let path = path.map_err(|error| Refusal::field("path", error.to_string()))?;
+        let data = self.published()?.view().tile(path).await.map_err(|error| self.unseen(error))?;
+        Ok(Response::new(GetTileResponse { data }))
     }
 
     async fn add_cosignatures(
         &self,
-        _: Request<AddCosignaturesRequest>,
+        request: Request<AddCosignaturesRequest>,
     ) -> Result<Response<AddCosignaturesResponse>, Status> {
-        Err(no_checkpoint().into())
+        let published = self.published()?;
+        let note = request.into_inner().note.parse::<SignedNote>();
+        let note = note.map_err(|error| Refusal::field("note", error.to_string()))?;
+        match published.add_cosignatures(note).await {
+            Ok(()) => Ok(Response::new(AddCosignaturesResponse {})),
+            Err(CosignError::Beyond) => Err(self.no_checkpoint().into()),
+            Err(CosignError::View(error)) => Err(self.unseen(error).into()),
+            Err(CosignError::OutcomeUnknown) => {
+                Err(Refusal::new(ErrorReason::StoreUnavailable, "the store does not know the outcome").into())
+            }
+            Err(error @ (CosignError::Checkpoint(_) | CosignError::NoWitness | CosignError::Contradiction)) => {
+                Err(Refusal::new(ErrorReason::ProofInvalid, error.to_string()).into())
+            }
+        }
     }
 
     async fn list_checkpoints(
@@ -196,13 +262,19 @@ impl LedgerService for Ledger {
         request: Request<ListCheckpointsRequest>,
     ) -> Result<Response<ListCheckpointsResponse>, Status> {
         let above = request.into_inner().above_size;
-        let notes = history::list(&self.store, self.log, above, CHECKPOINTS_LISTED_MAX).await.map_err(Refusal::from)?;
+        let mut notes =
+            history::list(&self.store, self.log, above, CHECKPOINTS_LISTED_MAX).await.map_err(Refusal::from)?;
+        // The last one may be in the store already, and not given out yet.
+        if let Some(published) = &self.published {
+            let size = |note: &String| note.lines().nth(1).and_then(|size| size.parse::<u64>().ok());
+            notes.retain(|note| size(note).is_some_and(|size| size <= published.size()));
+        }
         Ok(Response::new(ListCheckpointsResponse { notes }))
     }
 }
 
-fn no_checkpoint() -> Refusal {
-    Refusal::new(ErrorReason::CheckpointUnknown, "there is no such checkpoint yet").with("checkpoint_size", 0)
+fn hashes(hashes: &[Hash]) -> Vec<Vec<u8>> {
+    hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect()
 }
 
 /// What a stream is made of.

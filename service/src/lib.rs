@@ -9,7 +9,7 @@
 //! 5. [`listener`] accepts connections within limits, and [`server`] serves gRPC on them with [`admission`] control, health
 //!    and reflection;
 //! 6. [`status`] builds and reads errors, [`token`] guards what is for the owner only;
-//! 7. [`ledger`] lets everybody read the server's log; [`scrub`] verifies the store while no server runs.
+//! 7. [`log_setup`] says how the server's log is signed, [`ledger`] lets everybody read it; [`scrub`] verifies the store while no server runs.
 //!
 //! A client builds a [`channel`]. Nothing here checks or makes a transaction.
 
@@ -21,6 +21,7 @@ pub mod config;
 pub mod dev_certs;
 pub mod ledger;
 pub mod listener;
+pub mod log_setup;
 pub mod logging;
 pub mod logical_day;
 pub mod private_file;

@@ -1,20 +1,23 @@
 //! What was accepted: the serials, the answers and the log entries, written in one step.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use farthing_ecash::{
     calendar::Day,
-    entry::{Entry, EntryKind},
+    entry::{Entry, EntryKind, leaf_hash},
     statement::Statement,
     transaction::Transaction,
 };
+use farthing_ledger::hash::Hash;
 use farthing_store::{Batch, Outcome, Space};
 
 use super::log_accepted;
 use crate::{
     check::Signed,
     error::SubmitError,
+    heard::{Extract, Heard},
     ledger::{PAYMENTS, PaymentLog},
+    liabilities::{Liabilities, Reservation},
     redemption::{CAPS, Payout},
 };
 
@@ -36,11 +39,13 @@ pub struct Accepted {
 /// What was accepted.
 pub struct Records {
     log: Arc<PaymentLog>,
+    liabilities: Arc<Liabilities>,
+    heard: Arc<Heard>,
 }
 
 impl Records {
-    pub(crate) fn new(log: Arc<PaymentLog>) -> Self {
-        Self { log }
+    pub(crate) fn new(log: Arc<PaymentLog>, liabilities: Arc<Liabilities>, heard: Arc<Heard>) -> Self {
+        Self { log, liabilities, heard }
     }
 
     /// The answer that this transaction got before.
@@ -71,27 +76,41 @@ impl Records {
     }
 
     /// Writes a verified transaction with its answer, all of it or nothing; or finds that it is written. A redemption has
-    /// a `payout`, which is owed to its account from then on.
+    /// a `payout`, which is owed to its account from then on, and a `reservation`, which is settled.
     ///
     /// # Errors
     /// [`SubmitError::AlreadySpent`] when another transaction was first; [`SubmitError::CapExceeded`];
     /// [`SubmitError::StoreUnavailable`] and [`SubmitError::OutcomeUnknown`].
-    pub async fn write(&self, signed: &Signed, payout: Option<&Payout>) -> Result<Accepted, SubmitError> {
+    pub async fn write(
+        &self,
+        signed: &Signed,
+        payout: Option<&Payout>,
+        reservation: Option<&Reservation>,
+    ) -> Result<Accepted, SubmitError> {
         let transaction = signed.verified.transaction();
-        if (transaction.core().statement() == Statement::Redeem) != payout.is_some() {
+        let is_redemption = transaction.core().statement() == Statement::Redeem;
+        if is_redemption != payout.is_some() || is_redemption != reservation.is_some() {
             return Err(SubmitError::Internal("a redemption and nothing else has a payout"));
         }
         let answer = signed.answer.to_bytes();
+        // The leaf of the entry as it was drafted last, which is that of the entry as it is written.
+        let leaf = Mutex::new(None);
         loop {
             let redeemed = match payout {
                 Some(payout) => self.log.store().get(CAPS, &payout.account().to_bytes()).await?,
                 None => None,
             };
             let payout = payout.map(|payout| (payout, redeemed.as_deref()));
-            let outcome = self.log.commit(|day| batch(transaction, &answer, payout, day)).await?;
+            let outcome = self.log.commit(|day| batch(transaction, &answer, payout, day, &leaf)).await?;
             return match outcome {
                 Outcome::Applied { positions } => {
                     let log_index = *positions.first().ok_or(SubmitError::Internal("the entry has no position"))?;
+                    reservation.into_iter().for_each(Reservation::settle);
+                    let extract = Extract::of(transaction.core());
+                    self.liabilities.paid(&extract);
+                    if let Some(leaf) = leaf.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                        self.heard.tell(log_index, leaf, extract);
+                    }
                     let accepted = Accepted { answer, log_index };
                     log_accepted(transaction.core().statement(), &accepted);
                     Ok(accepted)
@@ -103,7 +122,11 @@ impl Records {
                 }
                 Outcome::Conflict { space: NULLIFIERS, existing: Some(by), .. } => Err(self.spent_by(&by).await?),
                 Outcome::Conflict { .. } => Err(SubmitError::Internal("the store is not consistent")),
-                Outcome::Unknown => Err(SubmitError::OutcomeUnknown),
+                Outcome::Unknown => {
+                    // It may have been written: so it counts.
+                    reservation.into_iter().for_each(Reservation::settle);
+                    Err(SubmitError::OutcomeUnknown)
+                }
             };
         }
     }
@@ -132,6 +155,7 @@ fn batch(
     answer: &[u8],
     payout: Option<(&Payout, Option<&[u8]>)>,
     day: Day,
+    leaf: &Mutex<Option<Hash>>,
 ) -> Result<Batch, SubmitError> {
     let core = transaction.core();
     let (id, statement_day) = (transaction.id(), core.header().day.get());
@@ -141,6 +165,9 @@ fn batch(
     let kind = EntryKind::Transaction(core.statement());
     let entry = Entry::new(kind, day, [transaction.core_bytes(), answer].concat())
         .map_err(|_| SubmitError::Internal("the entry is too long"))?;
+    let entry = entry.to_bytes();
+    let hash = Hash::new(leaf_hash(&entry, Some(transaction.proof_bytes())));
+    *leaf.lock().unwrap_or_else(PoisonError::into_inner) = Some(hash);
     let mut batch = Batch::new().expect_absent(IDS, *id.as_bytes());
     for nullifier in core.nullifiers() {
         batch = batch.expect_absent(NULLIFIERS, *nullifier.as_bytes());
@@ -148,7 +175,7 @@ fn batch(
     for nullifier in core.nullifiers() {
         batch = batch.put(NULLIFIERS, *nullifier.as_bytes(), *id.as_bytes());
     }
-    batch = batch.append(PAYMENTS, entry.to_bytes(), transaction.proof_bytes(), Some((IDS, id.as_bytes().to_vec())));
+    batch = batch.append(PAYMENTS, entry, transaction.proof_bytes(), Some((IDS, id.as_bytes().to_vec())));
     match payout {
         Some((payout, redeemed)) => payout.add_to(batch, &id, day, redeemed),
         None => Ok(batch),

@@ -58,9 +58,14 @@ pub async fn publish(log: &PaymentLog, keys: &KeyRing, policy: Policy) -> Result
                 Outcome::Unknown => return Err(RunError::OutcomeUnknown),
             }
         }
-        let rules = published_rules(log, keys, hash).await?;
+        let (rules_log_indices, rules) = published_rules(log, keys, hash).await?.into_iter().unzip();
+        let log_index = log.store().get(POLICY_ENTRY, &body.terms().epoch.to_be_bytes()).await?;
+        let log_index = stored_index(log_index.as_deref())?;
         let published = published_terms(log).await?;
-        return Ok(PolicyInForce { current: PublishedPolicy { policy, body, hash, rules }, published });
+        return Ok(PolicyInForce {
+            current: PublishedPolicy { policy, body, hash, log_index, rules, rules_log_indices },
+            published,
+        });
     }
 }
 
@@ -123,12 +128,12 @@ fn batch(
     Ok(batch)
 }
 
-/// The bodies of the rules' entries. Their proofs were made with fresh randomness, so only the log has them.
-async fn published_rules(log: &PaymentLog, keys: &KeyRing, hash: PolicyHash) -> Result<Vec<Vec<u8>>, RunError> {
+/// The indices and bodies of the rules' entries. Their proofs were made with fresh randomness, so only the log has them.
+async fn published_rules(log: &PaymentLog, keys: &KeyRing, hash: PolicyHash) -> Result<Vec<(u64, Vec<u8>)>, RunError> {
     let mut bodies = Vec::new();
     for key in keys.iter() {
         let index = log.store().get(RULES_ENTRY, &rules_key(hash, key.public().id())).await?;
-        bodies.push(body_at(log, index.as_deref()).await?);
+        bodies.push((stored_index(index.as_deref())?, body_at(log, index.as_deref()).await?));
     }
     Ok(bodies)
 }
@@ -144,10 +149,15 @@ async fn published_terms(log: &PaymentLog) -> Result<BTreeMap<u32, PolicyTerms>,
     Ok(published)
 }
 
+fn stored_index(index: Option<&[u8]>) -> Result<u64, RunError> {
+    let index = index.and_then(|bytes| bytes.try_into().ok());
+    index.map(u64::from_le_bytes).ok_or(RunError::Damaged("index of policies and rules"))
+}
+
 /// The body of the entry at a stored index.
 async fn body_at(log: &PaymentLog, index: Option<&[u8]>) -> Result<Vec<u8>, RunError> {
     let damaged = || RunError::Damaged("index of policies and rules");
-    let index = u64::from_le_bytes(index.and_then(|bytes| bytes.try_into().ok()).ok_or_else(damaged)?);
+    let index = stored_index(index)?;
     let record = log.read(index).await?.ok_or_else(damaged)?;
     Ok(Entry::from_bytes(&record.entry).map_err(|_| damaged())?.body().to_vec())
 }

@@ -104,7 +104,7 @@ async fn two_claims_under_one_wallet_state_exactly_one_wins() {
             for _ in 0..RACES / CHAINS {
                 let [first, second] = pair.clone().map(|signed| {
                     let records = handles.acceptor.records().clone();
-                    tokio::spawn(async move { records.write(&signed, None).await })
+                    tokio::spawn(async move { records.write(&signed, None, None).await })
                 });
                 match (first.await.unwrap(), second.await.unwrap()) {
                     (Ok(won), Err(SubmitError::AlreadySpent { log_index }))

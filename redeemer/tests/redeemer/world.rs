@@ -17,6 +17,7 @@ use farthing_service::{
     clock::ManualClock,
     dev_certs::DevCertificates,
     listener::{ConnectionLimits, Listener},
+    log_setup::{self, LogSetup},
     server::ServerSettings,
     status::Failure,
     tls::{ClientTls, ServerTls},
@@ -35,6 +36,9 @@ use crate::{
 
 /// 13:00 in Luxembourg on the day [`TODAY`].
 pub(crate) const NOON: i64 = TODAY as i64 * 86_400 + 12 * 3_600;
+
+/// The name of the payment log.
+pub(crate) const ORIGIN: &str = "redeemer.example/farthing/payments";
 
 /// A policy in which a person may receive 10 a day and redeem 5 a day, in hundredths.
 pub(crate) const POLICY: &str = r#"
@@ -123,7 +127,14 @@ impl World {
             store: Store::open_with(&self.store_dir(), self.store.clone()).unwrap().0,
             keys: KeyRing::new(self.mints.iter().map(Mint::key)),
             policy: Policy::parse(&self.policy).unwrap(),
-            origin: "redeemer.example/farthing/payments".to_owned(),
+            origin: ORIGIN.to_owned(),
+            log: LogSetup {
+                signer: log_setup::load_or_make(&self.home.path().join("log.key"), ORIGIN).unwrap(),
+                anchor: self.home.path().join("checkpoint.anchor"),
+                interval: Duration::from_millis(10),
+                witnesses: Vec::new(),
+            },
+            issuer_log_key: None,
             issuer: channel::open(&format!("https://{}", self.issuer), &tls, Deadlines::default()).unwrap(),
             accepted_day: self.accepted_day,
             verifier: self.verifier,

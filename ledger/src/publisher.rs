@@ -1,0 +1,531 @@
+//! Signing a log's checkpoints, and never two that contradict each other.
+//!
+//! A checkpoint is in the store, by compare-and-swap, and in the [anchor](crate::anchor) before anybody sees it. So after a
+//! crash at any moment the next start finds what may have been seen, goes on from there, and refuses to start when the log in
+//! the store is not its continuation.
+
+use std::{collections::VecDeque, io, path::PathBuf, sync::Arc, time::Duration};
+
+use farthing_store::{Batch, LogName, LogRecord, Outcome, Space, Store, StoreError};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    anchor::Anchor,
+    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, Spent},
+    edge::Edge,
+    hash::Hash,
+    history,
+    key::{LogSigner, VerifierKey},
+    published::{Published, prefix},
+    tree::TreeHead,
+    view::{PAGE_ENTRIES, TreeView, ViewError, leaf_hash, load_edge, put_tiles},
+};
+
+/// Length and name of the log → the last checkpoint: u32 little-endian length and text of its note, then the subject's state.
+const CHECKPOINT: Space = Space("checkpoint");
+
+/// Entries that one checkpoint adds at most: their tiles, 2 MiB, fit into one batch of the store.
+pub const ENTRIES_MAX: u64 = 65_536;
+
+/// How long the publisher waits at most before it tries again what failed.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// What a log says in its checkpoints beside size and root, and what it has to know of its entries for that.
+pub trait Subject: Send + 'static {
+    /// Goes back to what it was at the last checkpoint: `state` is what [`Subject::state`] gave then, or `None` before the
+    /// first entry.
+    ///
+    /// # Errors
+    /// [`SubjectError::Damaged`] for a state that it did not give.
+    fn restore(&mut self, state: Option<&[u8]>) -> Result<(), SubjectError>;
+
+    /// A checkpoint over the first `size` entries is going to be made. Whatever it has to ask others, it asks now.
+    fn begin(&mut self, size: u64) -> impl Future<Output = Result<(), SubjectError>> + Send;
+
+    /// The leaf of the next entry, when it has heard of the entry otherwise; then it is not read from the store.
+    ///
+    /// # Errors
+    /// [`SubjectError`].
+    fn heard(&mut self, index: u64) -> Result<Option<Hash>, SubjectError>;
+
+    /// Takes note of the next entry.
+    ///
+    /// # Errors
+    /// [`SubjectError`].
+    fn entry(&mut self, record: &LogRecord) -> Result<(), SubjectError>;
+
+    /// What the checkpoint with this root says besides.
+    ///
+    /// # Errors
+    /// [`SubjectError::Refused`] when nothing may be signed.
+    fn extensions(&mut self, root: &Hash) -> impl Future<Output = Result<Extensions, SubjectError>> + Send;
+
+    /// What has to be known at the next checkpoint.
+    fn state(&self) -> Vec<u8>;
+}
+
+/// The lines of a checkpoint after the third.
+#[derive(Debug, Clone, Default)]
+pub struct Extensions {
+    /// [`Checkpoint::issuance`].
+    pub issuance: Option<TreeHead>,
+    /// [`Checkpoint::spent`].
+    pub spent: Vec<Spent>,
+}
+
+/// Why there is no checkpoint from a subject.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// Something has to be waited for, such as another server.
+    #[error("{0}")]
+    Waiting(String),
+    /// What the entries say must not be signed.
+    #[error("{0}")]
+    Refused(String),
+    /// An entry, or its own state, is not what it wrote.
+    #[error("{0} is damaged: verify the store")]
+    Damaged(&'static str),
+}
+
+/// Why no checkpoint is signed, or a log is not taken up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The store has less than what was published.
+    #[error(
+        "the log has {entries} entries, but a checkpoint over {signed} was signed ({}): this store is an older copy, or lost \
+         its end. Do not go on with it: everybody who saw the checkpoint would see a split log. Put the newest copy of the \
+         store back. If those entries are lost for good, the log has to end: start a new one under another origin and key",
+        anchor.display()
+    )]
+    RolledBack {
+        /// Entries in the store.
+        entries: u64,
+        /// Entries of the checkpoint.
+        signed: u64,
+        /// Where the checkpoint is.
+        anchor: PathBuf,
+    },
+    /// The store has something else than what was published.
+    #[error(
+        "the first {size} entries of the log are not those of a checkpoint that was signed ({}): entries were changed, or this \
+         is the store of another log. Put the right copy of the store back; verify it with `store verify`",
+        anchor.display()
+    )]
+    Changed {
+        /// Entries of the checkpoint.
+        size: u64,
+        /// Where the checkpoint is.
+        anchor: PathBuf,
+    },
+    /// Somebody has shown a checkpoint that this key signed for another log than this.
+    #[error(
+        "a checkpoint contradicts this log ({}): it was set back, or its key was used elsewhere. Nothing is signed until that \
+         is cleared up. Put the newest copy of the store back and remove the file, or end the log",
+        evidence.display()
+    )]
+    Contradicted {
+        /// The checkpoint that was shown.
+        evidence: PathBuf,
+    },
+    /// The last checkpoint is not by this key, or is none.
+    #[error("the last checkpoint in {place} cannot be relied on: {error}. Is the log's key the right one?")]
+    NotOurs {
+        /// Where it is.
+        place: String,
+        /// Why.
+        error: CheckpointError,
+    },
+    /// What the log says besides.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+    /// The tree.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The anchor.
+    #[error("cannot use {}: {source}", path.display())]
+    Anchor {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The store does not know whether the checkpoint was written; asking again finds out.
+    #[error("the store does not know whether the checkpoint was written")]
+    OutcomeUnknown,
+    /// A checkpoint that could not be read back.
+    #[error("a checkpoint could not be made: {0}")]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl From<StoreError> for PublishError {
+    fn from(error: StoreError) -> Self {
+        Self::View(error.into())
+    }
+}
+
+impl PublishError {
+    /// Whether it may go away by itself.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Subject(SubjectError::Waiting(_)) | Self::Anchor { .. } | Self::OutcomeUnknown | Self::View(_)
+        )
+    }
+}
+
+/// The last checkpoint and what belongs to it.
+struct Committed {
+    checkpoint: SignedCheckpoint,
+    state: Vec<u8>,
+    /// As it is stored.
+    record: Vec<u8>,
+}
+
+impl Committed {
+    fn new(checkpoint: SignedCheckpoint, state: Vec<u8>) -> Self {
+        let note = checkpoint.note().to_string();
+        let length = u32::try_from(note.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let record = [&length[..], note.as_bytes(), &state].concat();
+        Self { checkpoint, state, record }
+    }
+
+    fn read(record: Vec<u8>, key: &VerifierKey) -> Result<Self, PublishError> {
+        let damaged = || PublishError::View(ViewError::Damaged("the last checkpoint"));
+        let (length, rest) = record.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| damaged())?;
+        let (note, state) = rest.split_at_checked(length).ok_or_else(damaged)?;
+        let note = std::str::from_utf8(note).map_err(|_| damaged())?;
+        let checkpoint = SignedCheckpoint::open(note, key)
+            .map_err(|error| PublishError::NotOurs { place: "the store".to_owned(), error })?;
+        let state = state.to_vec();
+        Ok(Self { checkpoint, state, record })
+    }
+
+    fn size(&self) -> u64 {
+        self.checkpoint.head().size
+    }
+}
+
+/// Where a log is, and what signs it.
+pub struct LogParts {
+    /// The store with the log.
+    pub store: Store,
+    /// The log.
+    pub log: LogName,
+    /// Its key; the key's name is the log's origin.
+    pub signer: LogSigner,
+    /// The anchor: a file outside the store, best on another disk.
+    pub anchor: PathBuf,
+    /// The witnesses whose cosignatures are taken.
+    pub witnesses: Vec<VerifierKey>,
+}
+
+/// Signs the checkpoints of one log.
+pub struct Publisher<S> {
+    published: Arc<Published>,
+    store: Store,
+    log: LogName,
+    inner: Mutex<Inner<S>>,
+}
+
+struct Inner<S> {
+    store: Store,
+    log: LogName,
+    signer: LogSigner,
+    anchor: Anchor,
+    published: Arc<Published>,
+    subject: S,
+    committed: Option<Committed>,
+    edge: Edge,
+    /// Whether the committed checkpoint is in the anchor and given out.
+    is_out: bool,
+    /// Whether what is in the store may be another than `committed`.
+    is_unsure: bool,
+}
+
+impl<S: Subject> Publisher<S> {
+    /// Takes up a log where its last checkpoint left it, and gives that checkpoint out.
+    ///
+    /// # Errors
+    /// [`PublishError::RolledBack`], [`PublishError::Changed`], [`PublishError::Contradicted`], [`PublishError::NotOurs`]:
+    /// then the log must not be signed; and those of store and files.
+    pub async fn open(parts: LogParts, subject: S) -> Result<Self, PublishError> {
+        let LogParts { store, log, signer, anchor, witnesses } = parts;
+        let anchor = Anchor::new(anchor);
+        check_evidence(&anchor)?;
+        let key = signer.verifier().clone();
+        let published = Published::open(store.clone(), log, key, witnesses).await?.with_anchor(anchor.clone());
+        let published = Arc::new(published);
+        let mut inner = Inner {
+            store: store.clone(),
+            log,
+            signer,
+            anchor,
+            published: published.clone(),
+            subject,
+            committed: None,
+            edge: Edge::default(),
+            is_out: false,
+            is_unsure: true,
+        };
+        inner.take_up().await?;
+        inner.give_out().await?;
+        Ok(Self { published, store, log, inner: Mutex::new(inner) })
+    }
+
+    /// What is given out.
+    #[must_use]
+    pub fn published(&self) -> &Arc<Published> {
+        &self.published
+    }
+
+    /// Signs checkpoints until one covers everything that is in the log now, and gives the last one. `None` for a log without
+    /// entries.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn bring_up_to_date(&self) -> Result<Option<SignedCheckpoint>, PublishError> {
+        let size = self.store.log_size(self.log).await?;
+        loop {
+            let mut inner = self.inner.lock().await;
+            inner.advance(size).await?;
+            if inner.edge.size() >= size {
+                return Ok(inner.committed.as_ref().map(|committed| committed.checkpoint.clone()));
+            }
+        }
+    }
+
+    /// The last checkpoint with the state that its subject had then.
+    pub async fn state(&self) -> Option<(SignedCheckpoint, Vec<u8>)> {
+        let inner = self.inner.lock().await;
+        inner.committed.as_ref().map(|committed| (committed.checkpoint.clone(), committed.state.clone()))
+    }
+
+    /// Signs a checkpoint when the log has grown, at most one in each interval, until the shutdown. What passes by is tried
+    /// again; what does not ends it, with an error in the log of the program: whatever else the server does goes on.
+    pub async fn keep(self: Arc<Self>, interval: Duration, shutdown: CancellationToken) {
+        let mut sizes = self.store.log_watch(self.log);
+        let mut pause = interval;
+        loop {
+            let signed = self.published.size();
+            match shutdown.run_until_cancelled(sizes.wait_for(|size| *size > signed)).await {
+                Some(Ok(_)) => {}
+                // The store is closed, or the server ends.
+                Some(Err(_)) | None => return,
+            }
+            match self.bring_up_to_date().await {
+                Ok(_) => pause = interval,
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "the checkpoint waits");
+                    pause = (pause * 2).clamp(Duration::from_millis(100), PAUSE_MAX);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "no further checkpoint is signed");
+                    return;
+                }
+            }
+            if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+fn check_evidence(anchor: &Anchor) -> Result<(), PublishError> {
+    let path = anchor.evidence_path();
+    match anchor.evidence() {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(PublishError::Contradicted { evidence: path }),
+        Err(source) => Err(PublishError::Anchor { path, source }),
+    }
+}
+
+impl<S: Subject> Inner<S> {
+    /// Takes up what store and anchor say, which has to be one history.
+    async fn take_up(&mut self) -> Result<(), PublishError> {
+        let entries = self.store.log_size(self.log).await?;
+        let key = self.signer.verifier().clone();
+        let record = self.store.get(CHECKPOINT, &prefix(self.log)).await?;
+        self.committed = record.map(|record| Committed::read(record, &key)).transpose()?;
+        let size = self.committed.as_ref().map_or(0, Committed::size);
+        if size > entries {
+            return Err(self.rolled_back(entries, size));
+        }
+        self.edge = load_edge(&self.store, self.log, size).await?;
+        if let Some(committed) = &self.committed
+            && self.edge.root() != committed.checkpoint.head().root
+        {
+            return Err(self.changed(size));
+        }
+        let anchored = self.anchor.read().map_err(|source| self.anchor_fault(source))?;
+        if let Some(note) = anchored {
+            let place = self.anchor.path().display().to_string();
+            let anchored =
+                SignedCheckpoint::open(&note, &key).map_err(|error| PublishError::NotOurs { place, error })?;
+            self.check_anchored(anchored, entries).await?;
+        }
+        self.is_unsure = false;
+        Ok(())
+    }
+
+    /// What the anchor says has to be in the log.
+    async fn check_anchored(&mut self, anchored: SignedCheckpoint, entries: u64) -> Result<(), PublishError> {
+        let TreeHead { size, root } = anchored.head();
+        if size > entries {
+            return Err(self.rolled_back(entries, size));
+        }
+        if size <= self.edge.size() {
+            let view = TreeView::new(self.store.clone(), self.log, Arc::new(self.edge.clone()));
+            return if view.root_at(size).await? == root { Ok(()) } else { Err(self.changed(size)) };
+        }
+        // The store was set back to a moment between these entries and their checkpoint, which is good for both.
+        let (edge, batch) = self.follow(size).await?;
+        if edge.root() != root {
+            return Err(self.changed(size));
+        }
+        let state = self.subject.state();
+        self.commit(anchored, state, edge, batch).await
+    }
+
+    /// Signs a checkpoint over entries that have none yet, below `limit`; none when there are none.
+    async fn advance(&mut self, limit: u64) -> Result<(), PublishError> {
+        check_evidence(&self.anchor)?;
+        if self.is_unsure {
+            self.take_up().await?;
+            self.is_out = false;
+        }
+        self.give_out().await?;
+        let size = limit.min(self.edge.size().saturating_add(ENTRIES_MAX));
+        if size <= self.edge.size() {
+            return Ok(());
+        }
+        self.subject.begin(size).await?;
+        let (edge, batch) = self.follow(size).await?;
+        let TreeHead { size, root } = edge.head();
+        let Extensions { issuance, spent } = self.subject.extensions(&root).await?;
+        let origin = self.signer.verifier().name().to_owned();
+        let signed = Checkpoint { origin, size, root, issuance, spent }.sign(&self.signer)?;
+        let state = self.subject.state();
+        self.commit(signed, state, edge, batch).await?;
+        self.give_out().await
+    }
+
+    /// Adds the entries below `size` to the tree and shows them to the subject. Gives the new edge, and the tiles that became
+    /// full.
+    async fn follow(&mut self, size: u64) -> Result<(Edge, Batch), PublishError> {
+        let state = self.committed.as_ref().map(|committed| committed.state.as_slice());
+        self.subject.restore(state)?;
+        let (mut edge, mut full, mut page) = (self.edge.clone(), Vec::new(), VecDeque::<LogRecord>::new());
+        while edge.size() < size {
+            let index = edge.size();
+            if let Some(hash) = self.subject.heard(index)? {
+                edge.push(hash, &mut full);
+                continue;
+            }
+            while page.front().is_some_and(|record| record.index < index) {
+                page.pop_front();
+            }
+            if page.front().is_none_or(|record| record.index != index) {
+                let wanted = usize::try_from(size - index).map_or(PAGE_ENTRIES, |left| left.min(PAGE_ENTRIES));
+                page = self.store.log_read_entries(self.log, index, wanted).await?.into();
+            }
+            let damaged = ViewError::Damaged("an entry of the log");
+            let record = page.pop_front().ok_or(damaged)?;
+            let hash = leaf_hash(&record).ok_or(ViewError::Damaged("an entry of the log"))?;
+            self.subject.entry(&record)?;
+            edge.push(hash, &mut full);
+        }
+        Ok((edge, put_tiles(Batch::new(), self.log, &full)))
+    }
+
+    /// Writes a checkpoint with its tiles, if the one before is still the last.
+    async fn commit(
+        &mut self,
+        checkpoint: SignedCheckpoint,
+        state: Vec<u8>,
+        edge: Edge,
+        batch: Batch,
+    ) -> Result<(), PublishError> {
+        let next = Committed::new(checkpoint, state);
+        let place = prefix(self.log);
+        let batch = match &self.committed {
+            Some(committed) => batch.expect_equals(CHECKPOINT, place.as_slice(), committed.record.as_slice()),
+            None => batch.expect_absent(CHECKPOINT, place.as_slice()),
+        };
+        let batch = history::put(batch.put(CHECKPOINT, place, next.record.as_slice()), self.log, &next.checkpoint);
+        let outcome = self.store.commit(batch).await;
+        match outcome {
+            Ok(Outcome::Applied { .. }) => {
+                (self.committed, self.edge, self.is_out) = (Some(next), edge, false);
+                Ok(())
+            }
+            // Another publisher was first, or nobody knows who: look again before anything else is signed.
+            Ok(_) => {
+                self.is_unsure = true;
+                Err(PublishError::OutcomeUnknown)
+            }
+            Err(error) => {
+                self.is_unsure = true;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Writes the committed checkpoint into the anchor; only then anybody sees it.
+    async fn give_out(&mut self) -> Result<(), PublishError> {
+        let Some(committed) = self.committed.as_ref().filter(|_| !self.is_out) else { return Ok(()) };
+        let note = committed.checkpoint.note().to_string();
+        let anchor = self.anchor.clone();
+        // It waits for the disk: not on the threads that serve connections.
+        let written = tokio::task::spawn_blocking(move || anchor.write(&note)).await;
+        written.unwrap_or_else(|fault| Err(io::Error::other(fault))).map_err(|source| self.anchor_fault(source))?;
+        self.published.publish(committed.checkpoint.clone(), Arc::new(self.edge.clone()));
+        self.is_out = true;
+        Ok(())
+    }
+
+    fn rolled_back(&self, entries: u64, signed: u64) -> PublishError {
+        PublishError::RolledBack { entries, signed, anchor: self.anchor.path().to_path_buf() }
+    }
+
+    fn changed(&self, size: u64) -> PublishError {
+        PublishError::Changed { size, anchor: self.anchor.path().to_path_buf() }
+    }
+
+    fn anchor_fault(&self, source: io::Error) -> PublishError {
+        PublishError::Anchor { path: self.anchor.path().to_path_buf(), source }
+    }
+}
+
+/// For a log that says nothing besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Plain;
+
+impl Subject for Plain {
+    fn restore(&mut self, _: Option<&[u8]>) -> Result<(), SubjectError> {
+        Ok(())
+    }
+
+    async fn begin(&mut self, _: u64) -> Result<(), SubjectError> {
+        Ok(())
+    }
+
+    fn heard(&mut self, _: u64) -> Result<Option<Hash>, SubjectError> {
+        Ok(None)
+    }
+
+    fn entry(&mut self, _: &LogRecord) -> Result<(), SubjectError> {
+        Ok(())
+    }
+
+    async fn extensions(&mut self, _: &Hash) -> Result<Extensions, SubjectError> {
+        Ok(Extensions::default())
+    }
+
+    fn state(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
