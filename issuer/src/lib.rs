@@ -100,6 +100,7 @@ impl Parts {
     /// # Errors
     /// [`RunError`]: everything that can be wrong with files.
     pub fn from_config(config: &Config, clock: &dyn Clock) -> Result<Self, RunError> {
+        check_origin(&config.origin)?;
         let policy = config.load_policy()?;
         // The store first: it makes the data folder, and knows whether another issuer runs here.
         let (store, recovery) = Store::open(&config.store_dir())?;

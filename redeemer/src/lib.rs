@@ -103,6 +103,7 @@ impl Parts {
     /// # Errors
     /// [`RunError`]: everything that can be wrong with files.
     pub fn from_config(config: &Config, issuer_tls: &ClientTls) -> Result<Self, RunError> {
+        check_origin(&config.origin)?;
         let policy = policy::load(&config.policy)?;
         let keys = keys::load(config.keys.iter().map(AsRef::as_ref))?;
         let issuer = channel::open(&config.issuer.address, issuer_tls, ISSUER_DEADLINES)?;

@@ -1,6 +1,6 @@
 //! Disks that fail in the middle of an acceptance.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, time::Duration};
 
 use farthing_proto::v1::ErrorReason;
 use farthing_redeemer::{error::RunError, ledger::PAYMENTS};
@@ -10,13 +10,30 @@ use farthing_store::{
 };
 use tonic::Code;
 
-use crate::{wallet::Wallet, world::World};
+use crate::{
+    wallet::Wallet,
+    world::{Running, World},
+};
+
+/// Long enough for every test: after the first checkpoint nothing but the test writes.
+const QUIET: Duration = Duration::from_secs(3_600);
+
+impl World {
+    /// A redeemer that has signed its first checkpoint, and signs no other.
+    async fn start_quietly(&mut self) -> Running {
+        self.checkpoint_interval = QUIET;
+        let running = self.start().await;
+        let size = running.handles.store.log_size(PAYMENTS).await.unwrap();
+        running.checkpoint_over(size).await;
+        running
+    }
+}
 
 #[tokio::test]
 async fn what_may_or_may_not_be_written_is_found_out_by_the_next_start() {
     for point in [FailPoint::BeforeAppend, FailPoint::AfterAppendBeforeSync, FailPoint::AfterIndexBeforeAck] {
         let mut world = World::new().await;
-        let running = world.start().await;
+        let running = world.start_quietly().await;
         let facts = running.facts().await;
         let alice = Wallet::new("alice@bank.example");
         let coin = world.mint().coin(&alice.keys, 1_000);
@@ -40,8 +57,8 @@ async fn what_may_or_may_not_be_written_is_found_out_by_the_next_start() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_resumes() {
-    let world = World::new().await;
-    let running = world.start().await;
+    let mut world = World::new().await;
+    let running = world.start_quietly().await;
     let facts = running.facts().await;
     let alice = Wallet::new("alice@bank.example");
     let swap = alice.swap(&facts, &[world.mint().coin(&alice.keys, 1_000)], None);

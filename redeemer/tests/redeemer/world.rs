@@ -74,6 +74,8 @@ pub(crate) struct World {
     pub(crate) verifier: VerifierSettings,
     pub(crate) accepted_day: Option<u32>,
     pub(crate) store: Options,
+    /// Time between two checkpoints at least; the first one does not wait.
+    pub(crate) checkpoint_interval: Duration,
     pub(crate) home: TempDir,
     running_issuer: Option<Issuer>,
 }
@@ -95,6 +97,7 @@ impl World {
             verifier: VerifierSettings::default(),
             accepted_day: None,
             store: Options::default(),
+            checkpoint_interval: Duration::from_millis(10),
             home,
             running_issuer: Some(issuer),
         }
@@ -131,7 +134,7 @@ impl World {
             log: LogSetup {
                 signer: log_setup::load_or_make(&self.home.path().join("log.key"), ORIGIN).unwrap(),
                 anchor: self.home.path().join("checkpoint.anchor"),
-                interval: Duration::from_millis(10),
+                interval: self.checkpoint_interval,
                 witnesses: Vec::new(),
             },
             issuer_log_key: None,
