@@ -1,9 +1,9 @@
-//! The embedded engine: an append-only journal that is the truth, and a sled index that can be rebuilt from it.
+//! The embedded engine: an append-only journal that is the truth, and an index that can be rebuilt from it.
 //!
 //! # Files
 //! - `lock` – locked while the store is open; holds the process id.
 //! - `journal/<first sequence number>.journal` – segments of hash-chained records, one record per group of batches.
-//! - `index/` – sled, and a note on whether it may be trusted.
+//! - `index/` – a fjall database, and a note on whether it may be trusted.
 //!
 //! # A commit
 //! One writer thread takes all batches that wait, decides each against the index and the earlier batches of the same
@@ -23,9 +23,9 @@
 //! once durable, so if it cannot be read the journal is damaged and the store refuses to start. It also refuses when the
 //! index has seen records that the journal does not hold: a journal is synchronised before the index hears of it.
 //!
-//! sled's own flush does not synchronise the disk, so its files are trusted only after a clean close (which synchronises
-//! them) or within the same boot of the machine (whose page cache still has all that was written). After a power failure
-//! the index is rebuilt.
+//! The index has a write-ahead log of its own, which is not synchronised, and tables, which are before they count. So after
+//! a crash of the process or of the machine it is a little behind the journal, and only what it lacks is applied again. It
+//! is built anew if its files are damaged, or if they were copied while in use.
 
 mod archive;
 mod chain;
@@ -75,8 +75,9 @@ pub struct Options {
     pub segment_bytes_max: u64,
     /// Most batches that may wait for the writer; one more is refused with [`StoreError::Overloaded`].
     pub queue_length_max: usize,
-    /// Memory that the index may use as its cache, in bytes.
-    pub index_cache_bytes: u64,
+    /// Memory that the index may use for what is new and as its cache, in bytes. Its filters take 1.25 bytes for each key
+    /// on top.
+    pub index_memory_bytes: u64,
     /// Armed fail points; only crash tests set them.
     #[cfg(feature = "failpoints")]
     pub failpoints: FailPoints,
@@ -87,7 +88,7 @@ impl Default for Options {
         Self {
             segment_bytes_max: 256 * 1024 * 1024,
             queue_length_max: 4096,
-            index_cache_bytes: 64 * 1024 * 1024,
+            index_memory_bytes: 64 * 1024 * 1024,
             #[cfg(feature = "failpoints")]
             failpoints: FailPoints::from_env(),
         }

@@ -43,8 +43,8 @@
 //! ```
 //!
 //! The embedded engine writes an append-only, hash-chained journal and synchronises the disk once per group of waiting
-//! batches; the [sled](https://docs.rs/sled/0.34.7) index beside it can be rebuilt from the journal at any time and is
-//! never trusted to be durable. See [`embedded`] for the files and for what happens at the start.
+//! batches; the index beside it, a [fjall](https://docs.rs/fjall/3) database, can be rebuilt from the journal at any time
+//! and is never trusted to be durable. See [`embedded`] for the files and for what happens at the start.
 
 mod batch;
 #[cfg(feature = "conformance")]

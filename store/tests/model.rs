@@ -110,8 +110,9 @@ fn batch(steps: &[Step]) -> Batch {
 }
 
 fn open(dir: &Path) -> Store {
-    // Small segments, so that the journal rolls within a case.
-    Store::open_with(dir, Options { segment_bytes_max: 4096, ..Options::default() }).unwrap().0
+    // Small segments and little memory, so that the journal rolls and the index writes tables within a case.
+    let options = Options { segment_bytes_max: 4096, index_memory_bytes: 8_000, ..Options::default() };
+    Store::open_with(dir, options).unwrap().0
 }
 
 async fn assert_equal(store: &Store, model: &Model) {

@@ -1,14 +1,16 @@
-//! The index: the only user of sled.
+//! The index: what the journal's effects add up to. The only user of fjall.
 //!
-//! One tree, so that one atomic batch changes everything at once: the effects of a record and the position of the journal
-//! they bring the index to. Keys begin with a kind; names with their length, so that no name is a prefix of another:
-//! `a` → position (sequence number u64 LE, hash 32), `k` name key → value, `e` log index(u64 BE) → place in the journal (see [`super::place`]), `n` log → size u64 LE.
+//! One keyspace, so that one atomic batch changes everything at once: the effects of a record and the position of the
+//! journal they bring the index to. Keys begin with a kind; names with their length, so that no name is a prefix of
+//! another: `a` → position (sequence number u64 LE, hash 32), `k` name key → value, `e` log index(u64 BE) → place in the
+//! journal (see [`super::place`]), `n` log → size u64 LE.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+
+use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy, PinningPolicy};
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::directory;
 use super::effects::{Effect, Effects};
@@ -21,25 +23,43 @@ use crate::error::is_disk_full;
 
 const APPLIED: &[u8] = b"a";
 
-/// How often sled writes its buffers out by itself. Nothing depends on it: what is missing is replayed.
-const FLUSH_EVERY_MS: u64 = 2_000;
+/// Threads that write tables and merge them.
+const WORKERS: usize = 2;
 
-/// How long to wait for the last of sled's own threads to let go of its file, in steps of 5 ms.
-const RELEASE_STEPS_MAX: u32 = 2_000;
+/// Bits of a filter for each key: one look-up in a hundred of a serial that is new reads a block in vain.
+const FILTER_BITS_PER_KEY: f32 = 10.0;
 
 /// An open index; clones share it.
 #[derive(Clone)]
 pub(super) struct Index {
-    db: sled::Db,
+    pairs: Keyspace,
+    database: Database,
 }
 
 impl Index {
-    /// Opens or creates the index in `dir`.
-    pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        let path = files(dir);
-        wait_until_released(&path)?;
-        let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(Some(FLUSH_EVERY_MS));
-        Ok(Self { db: guarded(|| config.open())? })
+    /// Opens or creates the index in `dir`. Of `memory_bytes` one half is the cache of blocks; a quarter is for what is
+    /// new, which exists twice while it is written out. The filters come on top: 1.25 bytes for each key.
+    pub(super) fn open(dir: &Path, memory_bytes: u64) -> Result<Self, StoreError> {
+        let filter = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(FILTER_BITS_PER_KEY));
+        // Nearly every look-up is of a serial that is new: with all filters in memory it reads nothing.
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(memory_bytes / 4)
+                .filter_policy(FilterPolicy::all(filter))
+                .filter_block_partitioning_policy(PartitioningPolicy::all(false))
+                .filter_block_pinning_policy(PinningPolicy::all(true))
+                .index_block_partitioning_policy(PartitioningPolicy::all(false))
+                .index_block_pinning_policy(PinningPolicy::all(true))
+        };
+        guarded(|| {
+            // What its buffer loses with the process is replayed from our journal.
+            let database = Database::builder(files(dir))
+                .cache_size(memory_bytes / 2)
+                .manual_journal_persist(true)
+                .worker_threads(WORKERS)
+                .open()?;
+            Ok(Self { pairs: database.keyspace("pairs", options)?, database })
+        })
     }
 
     /// True if there are files of an index in `dir`.
@@ -49,7 +69,7 @@ impl Index {
 
     /// The journal position that the index has reached.
     pub(super) fn applied(&self) -> Result<Position, StoreError> {
-        let Some(bytes) = guarded(|| self.db.get(APPLIED))? else { return Ok(Position { seq: 0, hash: [0; 32] }) };
+        let Some(bytes) = guarded(|| self.pairs.get(APPLIED))? else { return Ok(Position { seq: 0, hash: [0; 32] }) };
         let position = bytes
             .split_first_chunk()
             .and_then(|(seq, hash)| Some(Position { seq: u64::from_le_bytes(*seq), hash: hash.try_into().ok()? }));
@@ -60,72 +80,75 @@ impl Index {
     pub(super) fn apply(&self, effects: &[u8], address: RecordAddress, position: Position) -> Result<(), StoreError> {
         let malformed = |_| broken("the record's effects are malformed");
         let mut places = Places::new(address, effects);
-        let mut batch = sled::Batch::default();
+        let mut batch = self.database.batch();
         let mut sizes = HashMap::new();
         let mut decoding = Effects::new(effects);
         while let Some(effect) = decoding.next() {
             match effect.map_err(malformed)? {
-                Effect::Put { space, key, value } => batch.insert(pair_key(space, key), value),
-                Effect::Delete { space, key } => batch.remove(pair_key(space, key)),
+                Effect::Put { space, key, value } => batch.insert(&self.pairs, pair_key(space, key), value),
+                Effect::Delete { space, key } => batch.remove(&self.pairs, pair_key(space, key)),
                 Effect::Append { log, index, entry, proof } => {
                     let place = places.next(entry.len(), proof.bytes, decoding.end()).map_err(malformed)?;
-                    batch.insert(entry_key(log, index), &place.to_bytes()[..]);
+                    batch.insert(&self.pairs, entry_key(log, index), &place.to_bytes()[..]);
                     sizes.insert(log, index.checked_add(1).ok_or_else(|| broken("a log is full"))?);
                 }
             }
         }
         for (log, size) in sizes {
-            batch.insert(named(b'n', log), &size.to_le_bytes());
+            batch.insert(&self.pairs, named(b'n', log), &size.to_le_bytes()[..]);
         }
-        batch.insert(APPLIED, [&position.seq.to_le_bytes()[..], &position.hash].concat());
-        guarded(|| self.db.apply_batch(batch))
+        batch.insert(&self.pairs, APPLIED, [&position.seq.to_le_bytes()[..], &position.hash].concat());
+        guarded(|| batch.commit())
     }
 
     pub(super) fn get(&self, space: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(guarded(|| self.db.get(pair_key(space, key)))?.map(|value| value.to_vec()))
+        Ok(guarded(|| self.pairs.get(pair_key(space, key)))?.map(|value| value.to_vec()))
     }
 
     pub(super) fn scan(&self, space: &str, prefix: &[u8], from: &[u8], limit: usize) -> Result<Pairs, StoreError> {
         let name = named(b'k', space);
-        let (begin, within) = (pair_key(space, from.max(prefix)), pair_key(space, prefix));
-        let pairs = || {
-            self.db
-                .range(begin..)
-                .take_while(|pair| pair.as_ref().map_or(true, |(key, _)| key.starts_with(&within)))
-                .take(limit)
-                .collect::<Result<Vec<_>, _>>()
-        };
-        let pairs = guarded(pairs)?;
-        Ok(pairs
-            .into_iter()
-            .map(|(key, value)| (key.iter().copied().skip(name.len()).collect(), value.to_vec()))
-            .collect())
+        let mut pairs = self.range(&pair_key(space, from.max(prefix)), &pair_key(space, prefix), limit)?;
+        pairs.iter_mut().for_each(|(key, _)| drop(key.drain(..name.len().min(key.len()))));
+        Ok(pairs)
+    }
+
+    /// At most `limit` pairs with keys ≥ `from` that begin with `prefix`, ascending.
+    fn range(&self, from: &[u8], prefix: &[u8], limit: usize) -> Result<Pairs, StoreError> {
+        let bytes = |pair: Guard| pair.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec()));
+        let within =
+            |pair: &fjall::Result<(Vec<u8>, _)>| pair.as_ref().map_or(true, |(key, _)| key.starts_with(prefix));
+        guarded(|| self.pairs.range(from..).take(limit).map(bytes).take_while(within).collect())
     }
 
     pub(super) fn log_size(&self, log: &str) -> Result<u64, StoreError> {
-        let Some(bytes) = guarded(|| self.db.get(named(b'n', log)))? else { return Ok(0) };
+        let Some(bytes) = guarded(|| self.pairs.get(named(b'n', log)))? else { return Ok(0) };
         Ok(u64::from_le_bytes(bytes.as_ref().try_into().map_err(|_| broken("a log's size is malformed"))?))
     }
 
     /// Where the entry of a log lies in the journal; `None` if there is none.
     pub(super) fn place(&self, log: &str, index: u64) -> Result<Option<Place>, StoreError> {
-        let Some(bytes) = guarded(|| self.db.get(entry_key(log, index)))? else { return Ok(None) };
-        Place::from_bytes(&bytes).map(Some).ok_or_else(|| broken("the place of a log entry is malformed"))
+        guarded(|| self.pairs.get(entry_key(log, index)))?.map(|bytes| place_from(&bytes)).transpose()
     }
 
     /// The places of at most `limit` entries of a log with index ≥ `from`, ascending.
     pub(super) fn places(&self, log: &str, from: u64, limit: usize) -> Result<Vec<(u64, Place)>, StoreError> {
-        let size = self.log_size(log)?;
-        let found = |index| Ok((index, self.place(log, index)?.ok_or_else(|| broken("a log entry is missing"))?));
-        (from..size).take(limit).map(found).collect()
+        let pairs = self.range(&entry_key(log, from), &named(b'e', log), limit)?;
+        let place = |((key, bytes), index): ((Vec<u8>, Vec<u8>), u64)| {
+            if key != entry_key(log, index) {
+                return Err(broken("a log entry is missing"));
+            }
+            Ok((index, place_from(&bytes)?))
+        };
+        pairs.into_iter().zip(from..=u64::MAX).map(place).collect()
     }
 
     /// Compares all that two indexes hold; answers how many keys they share and how many differ.
     pub(super) fn compare(&self, other: &Self) -> Result<(u64, u64), StoreError> {
         guarded(|| {
             let (mut same, mut different) = (0, 0);
-            let (mut left, mut right) = (self.db.iter(), other.db.iter());
-            let (mut a, mut b) = (left.next().transpose()?, right.next().transpose()?);
+            let (mut left, mut right) = (self.pairs.iter(), other.pairs.iter());
+            let next = |pairs: &mut fjall::Iter| pairs.next().map(Guard::into_inner).transpose();
+            let (mut a, mut b) = (next(&mut left)?, next(&mut right)?);
             loop {
                 let order = match (&a, &b) {
                     (None, None) => return Ok((same, different)),
@@ -139,10 +162,10 @@ impl Index {
                     different += 1
                 }
                 if order.is_le() {
-                    a = left.next().transpose()?;
+                    a = next(&mut left)?;
                 }
                 if order.is_ge() {
-                    b = right.next().transpose()?;
+                    b = next(&mut right)?;
                 }
             }
         })
@@ -150,45 +173,39 @@ impl Index {
 
     /// Closes the index, which must be its last handle, synchronises its files and notes that they may be trusted.
     pub(super) fn close(self, note: &IndexNote) -> Result<(), StoreError> {
-        guarded(|| self.db.flush().map(drop))?;
         guarded(|| {
-            drop(self.db);
+            self.database.persist(PersistMode::SyncAll)?;
+            // Ends its threads.
+            drop(self);
             Ok(())
         })?;
-        wait_until_released(&files(note.dir()))?;
         directory::sync_tree(note.dir())?;
         note.mark_clean()
     }
 }
 
-/// Where sled's files are.
+/// Where fjall's files are.
 fn files(dir: &Path) -> PathBuf {
-    dir.join("sled")
+    dir.join("fjall")
 }
 
-/// Dropping sled's handle does not end its threads at once, and the last of them still writes. They are gone when its
-/// lock is.
-fn wait_until_released(path: &Path) -> Result<(), StoreError> {
-    let Ok(file) = OpenOptions::new().read(true).write(true).open(path.join("db")) else { return Ok(()) };
-    for _ in 0..RELEASE_STEPS_MAX {
-        if file.try_lock().is_ok() {
-            // Not left to the closing of the file, see `Lock`.
-            return file.unlock().map_err(|source| StoreError::io("cannot unlock", path, source));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Err(broken("another handle holds it"))
-}
-
-/// Calls sled. On damaged files it panics in places where it should answer with an error; either way the index is lost
+/// Calls fjall. On damaged files it panics in places where it should answer with an error; either way the index is lost
 /// and the journal is not.
-fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+fn guarded<T>(call: impl FnOnce() -> fjall::Result<T>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(sled::Error::Io(error))) if is_disk_full(&error) => Err(StoreError::DiskFull),
+        Ok(Err(fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))))
+            if is_disk_full(&error) =>
+        {
+            Err(StoreError::DiskFull)
+        }
         Ok(Err(error)) => Err(StoreError::Index { what: error.to_string() }),
-        Err(_) => Err(broken("sled panicked")),
+        Err(_) => Err(broken("fjall panicked")),
     }
+}
+
+fn place_from(bytes: &[u8]) -> Result<Place, StoreError> {
+    Place::from_bytes(bytes).ok_or_else(|| broken("the place of a log entry is malformed"))
 }
 
 pub(super) fn broken(what: &str) -> StoreError {

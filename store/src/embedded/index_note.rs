@@ -1,11 +1,13 @@
 //! Whether the index's files may be trusted: a note beside them.
 //!
-//! The index synchronises nothing itself. After a clean close everything was synchronised by us; after a crash of the
-//! process alone the kernel still has every write. After a crash of the machine nothing is known.
+//! An index that was in use may be trusted where it is, whatever stopped it: its tables are synchronised before they count,
+//! and what was newer is applied again. A copy of it that was made meanwhile may not: some of its files are older than others, so it
+//! may lack records in the middle and know only the newest.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::directory;
 use crate::StoreError;
@@ -21,8 +23,8 @@ pub(super) struct IndexNote {
 pub(super) enum Trust {
     /// Closed and synchronised.
     Clean,
-    /// In use when its process ended, but the machine has run on.
-    SameBoot,
+    /// In use when its process or its machine stopped.
+    InPlace,
     /// Anything else.
     None,
 }
@@ -41,14 +43,14 @@ impl IndexNote {
     pub(super) fn read(&self) -> Trust {
         match fs::read_to_string(&self.path) {
             Ok(text) if text == "clean\n" => Trust::Clean,
-            Ok(text) if Some(&text) == self.in_use().as_ref() => Trust::SameBoot,
+            Ok(text) if Some(&text) == self.in_use().as_ref() => Trust::InPlace,
             _ => Trust::None,
         }
     }
 
     /// Notes that the index is in use from now on. Call before anything is written to it.
     pub(super) fn mark_in_use(&self) -> Result<(), StoreError> {
-        // Where the boot cannot be told the note never matches: rebuilt after every crash.
+        // Where the file system knows no time of birth the note never matches: rebuilt after every crash.
         let text = self.in_use().unwrap_or_else(|| "in use\n".to_owned());
         directory::write_new(&self.path, text.as_bytes()).map(drop)
     }
@@ -63,11 +65,10 @@ impl IndexNote {
         let _ = fs::remove_file(&self.path);
     }
 
-    /// The boot's id tells a crash of the process from one of the machine, the directory's inode a copy that was made
-    /// while the index was in use from the original.
+    /// The directory's inode and its time of birth tell the original from a copy.
     fn in_use(&self) -> Option<String> {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        let inode = fs::metadata(&self.dir).ok()?.ino();
-        Some(format!("in use {} {inode}\n", boot.trim()))
+        let metadata = fs::metadata(&self.dir).ok()?;
+        let born = metadata.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(format!("in use {} {}\n", metadata.ino(), born.as_nanos()))
     }
 }

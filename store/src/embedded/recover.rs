@@ -182,12 +182,12 @@ fn existing_index(note: &IndexNote, options: &Options) -> Result<Existing, Store
     }
     let trust = note.read();
     if trust == Trust::None {
-        // It is not even opened: on files that were lost in part, sled may do anything.
-        let reason = "it was not closed before the machine stopped, or was found unreadable".to_owned();
+        // It is not even opened: it may lack records in the middle and know only the newest.
+        let reason = "it was copied while in use, or was found unreadable".to_owned();
         return Ok(Existing::Unusable { reason });
     }
     note.mark_in_use()?;
-    let opened = Index::open(note.dir(), options.index_cache_bytes).and_then(|index| Ok((index.applied()?, index)));
+    let opened = Index::open(note.dir(), options.index_memory_bytes).and_then(|index| Ok((index.applied()?, index)));
     match opened {
         Ok((applied, index)) => Ok(Existing::Usable { index, applied, clean: trust == Trust::Clean }),
         Err(StoreError::Index { what }) => Ok(Existing::Unusable { reason: what }),
@@ -201,7 +201,7 @@ fn new_index(note: &IndexNote, options: &Options) -> Result<Index, StoreError> {
     directory::remove(note.dir())?;
     directory::create(note.dir())?;
     note.mark_in_use()?;
-    Index::open(note.dir(), options.index_cache_bytes)
+    Index::open(note.dir(), options.index_memory_bytes)
 }
 
 /// Segments and notes that were being written when the process stopped.

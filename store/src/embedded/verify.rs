@@ -88,17 +88,19 @@ fn check_index(dir: &Path, segments: &[Segment]) -> Result<IndexCheck, StoreErro
         return Ok(IndexCheck::WillBeRebuilt { reason: "it is missing".to_owned() });
     }
     if note.read() == Trust::None {
-        return Ok(IndexCheck::WillBeRebuilt { reason: "it was not closed before the machine stopped".to_owned() });
+        return Ok(IndexCheck::WillBeRebuilt {
+            reason: "it was copied while in use, or was found unreadable".to_owned(),
+        });
     }
     note.mark_in_use()?;
-    let cache_bytes = Options::default().index_cache_bytes;
-    let index = match Index::open(note.dir(), cache_bytes) {
+    let memory_bytes = Options::default().index_memory_bytes;
+    let index = match Index::open(note.dir(), memory_bytes) {
         Ok(index) => index,
         Err(StoreError::Index { what }) => return Ok(IndexCheck::WillBeRebuilt { reason: what }),
         Err(error) => return Err(error),
     };
     let scratch = dir.join("verify.tmp");
-    let checked = compare(&index, segments, &scratch, cache_bytes);
+    let checked = compare(&index, segments, &scratch, memory_bytes);
     let closed = index.close(&note);
     directory::remove(&scratch)?;
     match checked {
@@ -112,12 +114,12 @@ fn check_index(dir: &Path, segments: &[Segment]) -> Result<IndexCheck, StoreErro
 }
 
 /// Builds another index up to the same record and compares the two.
-fn compare(index: &Index, segments: &[Segment], scratch: &Path, cache_bytes: u64) -> Result<IndexCheck, StoreError> {
+fn compare(index: &Index, segments: &[Segment], scratch: &Path, memory_bytes: u64) -> Result<IndexCheck, StoreError> {
     let applied = index.applied()?;
     let tail = verify_tail(segments, applied)?;
     directory::remove(scratch)?;
     directory::create(scratch)?;
-    let model = Index::open(scratch, cache_bytes)?;
+    let model = Index::open(scratch, memory_bytes)?;
     replay(segments, Position { seq: 0, hash: [0; 32] }, applied.seq, &model)?;
     let (same, different) = index.compare(&model)?;
     if different > 0 {

@@ -45,7 +45,8 @@ fn the_other_process() {
     };
     // Small segments, so that the journal rolls while the test looks on.
     let segment_bytes_max = std::env::var(SEGMENT_BYTES).map_or(64 * 1024, |bytes| bytes.parse().unwrap());
-    let options = Options { segment_bytes_max, ..Options::default() };
+    // Little memory, so that the index writes and merges tables meanwhile.
+    let options = Options { segment_bytes_max, index_memory_bytes: 100_000, ..Options::default() };
     let store = Store::open_with(Path::new(&dir), options).unwrap().0;
     say("open".to_owned());
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

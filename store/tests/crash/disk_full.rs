@@ -31,7 +31,7 @@ async fn disk_full_tmpfs_1m() {
     let count = u32::try_from(acked.len()).unwrap();
     match &refusal {
         Err(StoreError::DiskFull) => assert_eq!(assert_whole(&store, &acked).await, count),
-        // sled met the full disk first, after or before this batch was written.
+        // The index met the full disk first, after or before this batch was written.
         Ok(Outcome::Unknown) | Err(StoreError::Failed { .. }) => {
             assert!(matches!(store.commit(batch(count)).await, Err(StoreError::Failed { .. })));
         }

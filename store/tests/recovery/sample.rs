@@ -1,6 +1,7 @@
 //! Stores to be damaged.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use farthing_store::{Batch, LogName, Options, Outcome, RecoveryReport, Space, Store, StoreError};
@@ -52,8 +53,12 @@ pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
 }
 
 pub(crate) async fn sample(count: u64, segment_bytes_max: u64) -> Sample {
+    sample_with(count, options(segment_bytes_max)).await
+}
+
+pub(crate) async fn sample_with(count: u64, options: Options) -> Sample {
     let home = home();
-    let store = Store::open_with(home.path(), options(segment_bytes_max)).unwrap().0;
+    let store = Store::open_with(home.path(), options).unwrap().0;
     let mut records: Vec<Place> = Vec::new();
     for seq in 1..=count {
         assert!(matches!(store.commit(batch(seq)).await.unwrap(), Outcome::Applied { .. }));
@@ -63,6 +68,8 @@ pub(crate) async fn sample(count: u64, segment_bytes_max: u64) -> Sample {
         records.push(Place { seq, segment, begin, end });
     }
     store.close().await;
+    // The log of a new index is a hole of 64 MiB, until it is opened again: too much to be copied often.
+    Store::open(home.path()).unwrap().0.close().await;
     Sample { home, records }
 }
 
@@ -104,6 +111,11 @@ pub(crate) fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
 pub(crate) fn truncate(path: &Path, length: u64) {
     fs::OpenOptions::new().write(true).open(path).unwrap().set_len(length).unwrap();
 }
@@ -115,9 +127,10 @@ pub(crate) fn append(path: &Path, bytes: &[u8]) {
 }
 
 pub(crate) fn flip(path: &Path, byte: u64, bit: u64) {
-    let mut bytes = fs::read(path).unwrap();
-    bytes[usize::try_from(byte).unwrap()] ^= 1 << (bit % 8);
-    fs::write(path, bytes).unwrap();
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut bytes = [0];
+    file.read_exact_at(&mut bytes, byte).unwrap();
+    file.write_all_at(&[bytes[0] ^ (1 << (bit % 8))], byte).unwrap();
 }
 
 /// Opens a store and checks that it holds exactly records 1 to `count`.
