@@ -75,10 +75,17 @@ fn verify(keys: &KeyRing, jobs: Vec<Job>, findings: &mut Findings) -> Result<(),
     }
     match verifier.verify(&mut UnwrapErr(SysRng)) {
         Ok(all) => {
-            for (verified, (addition, sender, verdict, _places)) in all.into_iter().zip(waiting) {
-                findings.verdicts.push((sender, true));
+            let (all, waiting): (Vec<_>, Vec<_>) = all
+                .into_iter()
+                .zip(waiting)
+                .map(|(verified, (addition, sender, verdict, _places))| {
+                    findings.verdicts.push((sender, true));
+                    ((verified, addition), (verdict, _places))
+                })
+                .unzip();
+            for (signed, (verdict, _places)) in sign(keys, all).into_iter().zip(waiting) {
                 // Nobody reads the verdict when the request was dropped meanwhile; then nothing happens.
-                let _ = verdict.send(sign(keys, verified, addition));
+                let _ = verdict.send(signed);
             }
             Ok(())
         }
@@ -94,13 +101,29 @@ fn verify(keys: &KeyRing, jobs: Vec<Job>, findings: &mut Findings) -> Result<(),
     }
 }
 
-fn sign(keys: &KeyRing, verified: Verified, addition: Addition) -> Result<Signed, SubmitError> {
-    let key = keys.get(&verified.core().header().key);
-    let key = key.ok_or(SubmitError::Internal("the key of the outputs has gone"))?;
-    match Answer::sign(key, &verified, addition, &mut UnwrapErr(SysRng)) {
-        Ok(answer) => Ok(Signed { verified, answer }),
-        Err(_) => Err(SubmitError::Internal("a verified transaction cannot be signed")),
+/// Signs the outputs of each transaction, together those whose outputs are under one key.
+fn sign(keys: &KeyRing, all: Vec<(Verified, Addition)>) -> Vec<Result<Signed, SubmitError>> {
+    let mut answers: Vec<_> = all.iter().map(|_| None).collect();
+    for key in keys.iter() {
+        let of_key =
+            |(_, (verified, _)): &(usize, &(Verified, Addition))| verified.core().header().key == key.public().id();
+        let (places, batch): (Vec<_>, Vec<_>) = all
+            .iter()
+            .enumerate()
+            .filter(of_key)
+            .map(|(place, (verified, addition))| (place, (verified, *addition)))
+            .unzip();
+        for (place, answer) in places.into_iter().zip(Answer::sign_batch(key, &batch, &mut UnwrapErr(SysRng))) {
+            if let Some(slot) = answers.get_mut(place) {
+                *slot = answer.ok();
+            }
+        }
     }
+    let signed = |((verified, _), answer): (_, Option<_>)| {
+        let answer = answer.ok_or(SubmitError::Internal("a verified transaction cannot be signed"))?;
+        Ok(Signed { verified, answer })
+    };
+    all.into_iter().zip(answers).map(signed).collect()
 }
 
 #[cfg(test)]
