@@ -171,12 +171,11 @@ impl World {
         }
         let all = batch.verify(&mut rng()).map_err(|_| "a proof does not hold")?;
         let key = self.signing_key()?;
-        let sign = |verified: Verified| {
-            let addition = self.addition(verified.core().statement());
-            let answer = Answer::sign(key, &verified, addition, &mut rng());
-            answer.map(|answer| (verified, answer)).map_err(|_| "cannot sign".into())
-        };
-        all.into_iter().map(sign).collect()
+        let requests: Vec<_> = all.iter().map(|it| (it, self.addition(it.core().statement()))).collect();
+        let answers = Answer::sign_batch(key, &requests, &mut rng());
+        let pair =
+            |(verified, answer): (_, Result<_, _>)| answer.map(|it| (verified, it)).map_err(|_| "cannot sign".into());
+        all.into_iter().zip(answers).map(pair).collect()
     }
 
     fn answer_one(&self, transaction: &Transaction) -> Result<Answer, Failure> {

@@ -131,6 +131,10 @@ impl Book {
         self.notes.get(&id)
     }
 
+    pub(crate) fn coin(&self, id: RecordId) -> Option<&Arc<Credential<Coin>>> {
+        self.coins.get(&id)
+    }
+
     /// The coin or note with this serial, if the wallet holds it.
     pub(crate) fn find(&self, nullifier: &Nullifier) -> Option<RecordId> {
         self.serials.get(nullifier).copied()
