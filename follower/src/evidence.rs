@@ -1,0 +1,36 @@
+//! What shows to others that a log is not as it must be: the finding, the checkpoints that the log has signed, and the entry.
+
+use std::path::{Path, PathBuf};
+
+use farthing_service::private_file;
+
+use crate::finding::{Finding, Place};
+
+/// One file of evidence: what it is, and its bytes.
+pub(crate) type Exhibit<'e> = (&'static str, &'e [u8]);
+
+/// Writes the exhibits and the finding into a folder, as `LOG-entry-INDEX-WHAT` or `LOG-checkpoint-SIZE-WHAT`. What is there
+/// already stays: the first evidence counts. A disk that does not take it must not hide the finding, so that is only told.
+pub(crate) fn keep(dir: &Path, finding: &Finding, exhibits: &[Exhibit<'_>]) {
+    let text = format!("{finding}\n");
+    let all = exhibits.iter().chain([&("finding", text.as_bytes())]);
+    let mut written = private_file::create_dir(dir);
+    for (what, bytes) in all {
+        let path = file(dir, finding, what);
+        if written.is_ok() && !path.exists() {
+            written = private_file::write(&path, bytes);
+        }
+    }
+    match written {
+        Ok(()) => tracing::error!(finding = %text.trim_end(), "evidence is kept in {}", dir.display()),
+        Err(error) => tracing::error!(%error, finding = %text.trim_end(), "the evidence cannot be written"),
+    }
+}
+
+fn file(dir: &Path, finding: &Finding, what: &str) -> PathBuf {
+    let log = finding.log;
+    dir.join(match finding.place {
+        Place::Entry(index) => format!("{log}-entry-{index}-{what}"),
+        Place::Checkpoint(size) => format!("{log}-checkpoint-{size}-{what}"),
+    })
+}
