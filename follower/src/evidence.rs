@@ -13,7 +13,8 @@ pub(crate) type Exhibit<'e> = (&'static str, &'e [u8]);
 /// already stays: the first evidence counts. A disk that does not take it must not hide the finding, so that is only told.
 pub(crate) fn keep(dir: &Path, finding: &Finding, exhibits: &[Exhibit<'_>]) {
     let text = format!("{finding}\n");
-    let all = exhibits.iter().chain([&("finding", text.as_bytes())]);
+    let finding_text: Exhibit<'_> = ("finding", text.as_bytes());
+    let all = exhibits.iter().chain([&finding_text]);
     let mut written = private_file::create_dir(dir);
     for (what, bytes) in all {
         let path = file(dir, finding, what);

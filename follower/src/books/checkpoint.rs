@@ -69,9 +69,9 @@ impl Books {
             *found.entry(input.key()).or_default() += 1;
         }
         for spent in &checkpoint.spent {
-            let inputs = found.remove(&spent.key).unwrap_or(0);
-            if inputs != spent.inputs {
-                return Err(Wrong::SpentInputs { key: spent.key, found: inputs, shown: spent.inputs });
+            let count = found.remove(&spent.key).unwrap_or(0);
+            if count != spent.inputs {
+                return Err(Wrong::SpentInputs { key: spent.key, found: count, shown: spent.inputs });
             }
             let key = self.keys.get(&spent.key).ok_or(Wrong::KeyUnknown(spent.key))?;
             let proof = spent.proof.verify_inputs(key, checkpoint.root.as_bytes(), inputs);
