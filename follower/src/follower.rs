@@ -82,6 +82,8 @@ pub(crate) struct Followed {
     upstream: Upstream,
     edge: Edge,
     published: Arc<Published>,
+    /// The folder for evidence.
+    evidence: PathBuf,
     /// What was spent since the last verified checkpoint.
     inputs: Vec<SpentInput>,
     /// The last verified checkpoint.
@@ -107,6 +109,7 @@ impl Followed {
         upstream: Upstream,
         witness: &CosignerKey,
         books: &Books,
+        evidence: PathBuf,
     ) -> Result<Self, FollowError> {
         let witnesses = vec![witness.verifier().clone()];
         let published = Published::open(copy.store().clone(), log.name(), upstream.key.clone(), witnesses).await;
@@ -121,7 +124,7 @@ impl Followed {
             Log::Issuance => Vec::new(),
             Log::Payments => copy.inputs(size, edge.size()).await?,
         };
-        let followed = Self { log, upstream, edge, published, inputs, newest, is_cosigned: false };
+        let followed = Self { log, upstream, edge, published, evidence, inputs, newest, is_cosigned: false };
         if let Some(newest) = &followed.newest {
             followed.publish(copy, newest).await?;
         }
@@ -147,7 +150,9 @@ impl Followed {
             if self.upstream.is_mirror {
                 self.broken(SourceError::Malformed("a checkpoint that the log has not signed"))
             } else {
-                Finding::checkpoint(self.log, size, Wrong::Checkpoint(error.to_string())).into()
+                let finding = Finding::checkpoint(self.log, size, Wrong::Checkpoint(error.to_string()));
+                evidence::keep(&self.evidence, &finding, &[("shown", note.as_bytes())]);
+                finding.into()
             }
         })
     }
@@ -166,8 +171,8 @@ impl Follower {
         evidence: PathBuf,
     ) -> Result<Self, FollowError> {
         let books = copy.books().await?;
-        let issuance = Followed::open(&copy, Log::Issuance, issuance, &witness, &books).await?;
-        let payments = Followed::open(&copy, Log::Payments, payments, &witness, &books).await?;
+        let issuance = Followed::open(&copy, Log::Issuance, issuance, &witness, &books, evidence.clone()).await?;
+        let payments = Followed::open(&copy, Log::Payments, payments, &witness, &books, evidence.clone()).await?;
         Ok(Self { copy, books, issuance, payments, witness, evidence })
     }
 
@@ -305,7 +310,7 @@ impl Follower {
             for piece in pieces(decoded) {
                 self.take_piece(log, piece, issuance, &checkpoint).await?;
             }
-            suspect.map_err(|suspect| self.suspected(suspect, &checkpoint))?;
+            suspect.map_err(|suspect| self.suspected(*suspect, &checkpoint))?;
             leaves = rest;
         }
         self.conclude(log, checkpoint).await
@@ -361,7 +366,7 @@ impl Follower {
         let known = self.copy.known(log, &piece).await?;
         let (books, edge) = (self.books.clone(), self.followed(log).edge.clone());
         let judged = blocking(move || judge::entries(log, piece, books, edge, issuance, known)).await?;
-        let mut judged = judged.map_err(|suspect| self.suspected(suspect, checkpoint))?;
+        let mut judged = judged.map_err(|suspect| self.suspected(*suspect, checkpoint))?;
         self.copy.append(log, &judged.entries, &judged.tiles, &mut judged.books, &judged.writes).await?;
         self.books = judged.books;
         let followed = self.followed_mut(log);

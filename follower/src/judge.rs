@@ -32,14 +32,14 @@ pub(crate) struct Suspect {
 }
 
 /// Decodes entries that begin at an index, up to the first that cannot be read.
-pub(crate) fn decode(log: Log, first: u64, fetched: Vec<Fetched>) -> (Vec<Decoded>, Result<(), Suspect>) {
+pub(crate) fn decode(log: Log, first: u64, fetched: Vec<Fetched>) -> (Vec<Decoded>, Result<(), Box<Suspect>>) {
     let mut decoded = Vec::with_capacity(fetched.len());
     for (index, fetched) in (first..).zip(fetched) {
         match Decoded::read(&fetched.entry, &fetched.proof) {
             Ok(entry) => decoded.push(entry),
             Err(what) => {
                 let finding = Finding::entry(log, index, what);
-                return (decoded, Err(Suspect { finding, entry: Some(fetched) }));
+                return (decoded, Err(Box::new(Suspect { finding, entry: Some(fetched) })));
             }
         }
     }
@@ -55,7 +55,7 @@ pub(crate) fn entries(
     edge: Edge,
     issuance: u64,
     known: Known,
-) -> Result<Judged, Suspect> {
+) -> Result<Judged, Box<Suspect>> {
     let first = edge.size();
     judge(log, &mut entries, books, edge, issuance, known)
         .map_err(|finding| {
@@ -65,7 +65,7 @@ pub(crate) fn entries(
             };
             let entry = place.and_then(|place| entries.get(place));
             let entry = entry.map(|it| Fetched { entry: it.bytes.clone(), proof: it.proof.clone() });
-            Suspect { finding, entry }
+            Box::new(Suspect { finding, entry })
         })
         .map(|judged| Judged { entries, ..judged })
 }

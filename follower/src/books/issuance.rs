@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use farthing_ecash::{calendar::Day, entry::Entry, keys::PublicKey, renew::Grant, replay::Logged, statement::Statement};
+use farthing_ecash::{
+    calendar::Day, entry::Entry, keys::PublicKey, renew::Grant, replay::Logged, statement::Statement,
+};
 
 use super::Entering;
 use crate::finding::Wrong;

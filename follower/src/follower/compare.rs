@@ -5,7 +5,7 @@ use std::sync::Arc;
 use farthing_ledger::{
     checkpoint::SignedCheckpoint,
     tile::{self, Content, TILE_WIDTH, TilePath},
-    tree::{Frontier, TreeHead},
+    tree::Frontier,
     view::TreeView,
 };
 
@@ -112,7 +112,7 @@ impl Follower {
         let (followed, head) = (self.followed(log), checkpoint.head());
         let leaves = followed.upstream.source.leaves(0, head.size).await.map_err(|error| followed.broken(error))?;
         let shown = leaves.iter().copied().collect::<Frontier>();
-        if TreeHead::from(shown.head()) != head {
+        if shown.head() != head {
             if followed.upstream.is_mirror {
                 return Ok(followed.broken(SourceError::Malformed("a tree that the log has not signed")));
             }

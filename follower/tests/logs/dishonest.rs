@@ -1,0 +1,286 @@
+//! Logs in which a server has signed something that must not be there.
+
+use farthing_ecash::{entry::EntryKind, policy::UNRESTRICTED, replay::Fault, rule, statement::Statement};
+use farthing_follower::{
+    finding::{Finding, Wrong},
+    log::Log,
+    source::Fetched,
+};
+
+use crate::{
+    plan::{Plan, Writer, body, fetched, logged, story},
+    served::World,
+    town::{Sequence, TODAY, amount},
+};
+
+const fn transaction(statement: Statement) -> EntryKind {
+    EntryKind::Transaction(statement)
+}
+
+async fn found(plan: &Plan) -> Finding {
+    World::new(&plan.sign()).finding().await
+}
+
+fn payments(index: usize, what: Wrong) -> Finding {
+    Finding::entry(Log::Payments, index as u64, what)
+}
+
+/// One altered bit in what was answered, in the core and in the proof of every transaction, signed as if it were right.
+#[tokio::test]
+async fn one_altered_byte_that_was_signed_is_named() {
+    let story = story();
+    for log in Log::ALL {
+        for index in 0..story.clone().log(log).len() {
+            let Fetched { entry, proof } = story.clone().log(log)[index].clone();
+            if proof.is_empty() {
+                continue;
+            }
+            for (part, at) in [(0, 60), (0, entry.len() / 2), (0, entry.len() - 40), (1, 70), (1, proof.len() - 20)] {
+                let mut plan = story.clone();
+                let altered = &mut plan.log(log)[index];
+                [&mut altered.entry, &mut altered.proof][part][at] ^= 1;
+                let finding = found(&plan).await;
+                assert_eq!((finding.log, finding.place), (log, farthing_follower::finding::Place::Entry(index as u64)));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_stands_twice_is_named() {
+    let mut plan = story();
+    let index = plan.find(Log::Issuance, transaction(Statement::Withdraw));
+    let entry = plan.log(Log::Issuance)[index].clone();
+    plan.insert(Log::Issuance, index + 1, entry);
+    let wrong = Wrong::Repeated(index as u64);
+    assert_eq!(found(&plan).await, Finding::entry(Log::Issuance, index as u64 + 1, wrong));
+}
+
+/// Two payments with the same coin: every proof in them holds.
+#[tokio::test]
+async fn a_double_spend_is_named() {
+    let mut writer = Writer::new("twice");
+    let alice = writer.town.register("alice@bank.example");
+    let coin = writer.town.withdraw(&alice, 5_000);
+    writer.town.pay(&alice, [&coin], &alice, 1_000);
+    writer.town.pay(&alice, [&coin], &alice, 2_000);
+    let plan = writer.end();
+    let first = plan.find(Log::Payments, transaction(Statement::Pay));
+    assert_eq!(found(&plan).await, payments(first + 1, Wrong::DoubleSpend(first as u64)));
+
+    // And when the first was verified long before.
+    let mut plan = plan;
+    plan.cuts.insert(0, [plan.logs[0].len(), first + 1]);
+    assert_eq!(found(&plan).await, payments(first + 1, Wrong::DoubleSpend(first as u64)));
+}
+
+#[tokio::test]
+async fn rules_that_were_never_published_are_named() {
+    let mut plan = story();
+    let index = plan.find(Log::Payments, EntryKind::Rules);
+    plan.remove(Log::Payments, index);
+    let claim = plan.find(Log::Payments, transaction(Statement::Claim));
+    assert_eq!(found(&plan).await, payments(claim, Wrong::RulesUnknown));
+
+    // Rules of a policy that nobody has seen.
+    let key = plan.signing_key();
+    let signed = rule::sign_rules(&key, &body(4), &mut Sequence::new("secret"));
+    plan.insert(Log::Payments, index, fetched(EntryKind::Rules, TODAY, signed.to_bytes(), &[]));
+    assert_eq!(found(&plan).await, payments(index, Wrong::PolicyUnknown));
+
+    // Rules under another key than the one they name, and rules published a second time.
+    let mut other = story();
+    let mut bytes = other.log(Log::Payments)[index].entry[5..].to_vec();
+    let last = bytes.len() - 40;
+    bytes[last] ^= 1;
+    other.log(Log::Payments)[index] = fetched(EntryKind::Rules, TODAY, bytes, &[]);
+    assert_eq!(found(&other).await, payments(index, Wrong::Rules));
+    let mut again = story();
+    let rules = rule::sign_rules(&key, &body(3), &mut Sequence::new("again"));
+    again.insert(Log::Payments, index + 1, fetched(EntryKind::Rules, TODAY, rules.to_bytes(), &[]));
+    assert_eq!(found(&again).await, payments(index + 1, Wrong::Rules));
+}
+
+#[tokio::test]
+async fn a_policy_that_was_never_published_is_named() {
+    let mut plan = story();
+    for kind in [EntryKind::Rules, EntryKind::Policy] {
+        let index = plan.find(Log::Payments, kind);
+        plan.remove(Log::Payments, index);
+    }
+    let pay = plan.find(Log::Payments, transaction(Statement::Pay));
+    assert_eq!(found(&plan).await, payments(pay, Wrong::PolicyUnknown));
+
+    // Epochs go up.
+    let mut plan = story();
+    plan.insert(Log::Payments, 1, fetched(EntryKind::Policy, TODAY, body(2).to_bytes(), &[]));
+    assert_eq!(found(&plan).await, payments(1, Wrong::Epoch { before: 3, epoch: 2 }));
+}
+
+/// The answer to a payment is by a key that was never announced: whoever shows such coins is known again.
+#[tokio::test]
+async fn a_signature_under_another_key_is_named() {
+    let tell = |name: &str| {
+        let mut writer = Writer::new(name);
+        let alice = writer.town.register("alice@bank.example");
+        let coin = writer.town.withdraw(&alice, 5_000);
+        writer.town.pay(&alice, [&coin], &alice, 1_000);
+        writer
+    };
+    let (honest, tagging) = (tell("announced"), tell("tagging"));
+    for statement in [Statement::Register, Statement::Withdraw, Statement::Pay] {
+        let of = |writer: &Writer| {
+            let found = writer.town.log.iter().find(|(it, _)| it.core().statement() == statement);
+            found.unwrap().clone()
+        };
+        let ((sent, _), (_, answer)) = (of(&honest), of(&tagging));
+        let log = if statement.is_for_issuer() { Log::Issuance } else { Log::Payments };
+        let mut writer = tell("announced");
+        writer.cut();
+        let mut plan = writer.plan;
+        let index = plan.find(log, transaction(statement));
+        plan.log(log)[index] = logged(&sent, &answer, TODAY);
+        let wrong = Wrong::Transaction(Fault::Answer);
+        assert_eq!(found(&plan).await, Finding::entry(log, index as u64, wrong));
+    }
+    // Everything under a key that is not in the issuance log.
+    let mut plan = honest.end();
+    let key = tagging.town.key.to_bytes();
+    plan.log(Log::Issuance)[0] = fetched(EntryKind::Key, TODAY, key, &[]);
+    let finding = found(&plan).await;
+    assert!(matches!(finding.what, Wrong::KeyUnknown(_)), "{finding}");
+    assert_eq!(finding.place, farthing_follower::finding::Place::Entry(1));
+}
+
+/// The proof that inputs were under the published key is one under another key, or is not over all of them.
+#[tokio::test]
+async fn a_tagged_proof_over_inputs_is_named() {
+    let plan = story();
+    let honest = plan.sign();
+    let tagging = Writer::new("tagging").town.signing_key().public().id();
+    let checkpoint = |round: usize| honest.notes[1][round].checkpoint().clone();
+    let (size, spent) = (checkpoint(1).size, checkpoint(1).spent.clone());
+    let (key, inputs) = (spent[0].key, spent[0].inputs);
+    let other = checkpoint(2).spent[0].proof.clone();
+    let wrong = async |change: &dyn Fn(&mut farthing_ledger::checkpoint::Checkpoint)| {
+        let change = |log: Log, checkpoint: &mut farthing_ledger::checkpoint::Checkpoint| {
+            if log == Log::Payments && checkpoint.size == size {
+                change(checkpoint);
+            }
+        };
+        let finding = World::new(&plan.sign_with(change)).finding().await;
+        assert_eq!(finding, Finding::checkpoint(Log::Payments, size, finding.what.clone()));
+        finding.what
+    };
+    assert_eq!(wrong(&|it| it.spent[0].proof = other.clone()).await, Wrong::SpentProof(key));
+    assert_eq!(wrong(&|it| it.spent.clear()).await, Wrong::SpentInputs { key, found: inputs, shown: 0 });
+    let (found, shown) = (inputs, inputs - 1);
+    assert_eq!(wrong(&|it| it.spent[0].inputs -= 1).await, Wrong::SpentInputs { key, found, shown });
+    assert_eq!(
+        wrong(&|it| it.spent[0].key = tagging).await,
+        Wrong::SpentInputs { key: tagging, found: 0, shown: inputs }
+    );
+}
+
+/// A coin that nobody paid for: somebody who has the issuing key made it.
+#[tokio::test]
+async fn one_coin_too_many_paid_out_is_named() {
+    let mut writer = Writer::new("minted");
+    let alice = writer.town.register("alice@bank.example");
+    let coins = [writer.town.withdraw(&alice, 3_000), writer.town.withdraw(&alice, 1)];
+    writer.town.redeem(&alice, &coins, 3_001);
+    let mut plan = writer.end();
+    World::new(&plan.sign()).follower().await.follow().await.unwrap();
+    let second = plan.find(Log::Issuance, transaction(Statement::Withdraw)) + 1;
+    plan.remove(Log::Issuance, second);
+    let size = plan.logs[1].len() as u64;
+    let wrong = Wrong::PaidOut { withdrawn: 3_000, redeemed: 3_001, fees: 0 };
+    assert_eq!(found(&plan).await, Finding::checkpoint(Log::Payments, size, wrong));
+}
+
+/// The redeemer names an issuance log that the issuer has not signed, or an older one than before, or none.
+#[tokio::test]
+async fn the_issuance_checkpoint_has_to_be_right() {
+    let mut plan = story();
+    let first = plan.cuts[0][1] as u64;
+    plan.named = Some(2);
+    assert_eq!(found(&plan).await, Finding::checkpoint(Log::Payments, first, Wrong::IssuanceOther(2)));
+    let plan = story();
+    let (oldest, second) = (plan.cuts[0], plan.cuts[1][1] as u64);
+    let older = plan.sign().notes[1][0].checkpoint().issuance;
+    let last = plan.logs[1].len() as u64;
+    let signed = plan.sign_with(|log, checkpoint| {
+        if log == Log::Payments && checkpoint.size == last {
+            checkpoint.issuance = older;
+        }
+    });
+    // The renewal rests on a grant that stands only later in the issuance log.
+    let finding = World::new(&signed).finding().await;
+    assert!(matches!(finding.what, Wrong::GrantUnknown(_)), "{finding}");
+    assert!(second > oldest[1] as u64);
+    let signed = plan.sign_with(|log, checkpoint| {
+        if log == Log::Payments && checkpoint.size == first {
+            checkpoint.issuance = None;
+        }
+    });
+    // Rules rest on a key of the issuance log, so the entry is named before the checkpoint.
+    let finding = World::new(&signed).finding().await;
+    assert_eq!((finding.log, finding.place), (Log::Payments, farthing_follower::finding::Place::Entry(1)));
+}
+
+#[tokio::test]
+async fn a_day_that_goes_back_is_named() {
+    let with_day = |log: Log, index: usize, day: u32| {
+        let mut plan = story();
+        plan.log(log)[index].entry[1..5].copy_from_slice(&day.to_le_bytes());
+        plan
+    };
+    let today = TODAY.get();
+    let directory = story().find(Log::Issuance, EntryKind::Directory);
+    let day = farthing_ecash::calendar::Day::new(today - 1);
+    let wrong = Wrong::DayGoesBack { before: TODAY, day };
+    assert_eq!(
+        found(&with_day(Log::Issuance, directory, today - 1)).await,
+        Finding::entry(Log::Issuance, directory as u64, wrong.clone())
+    );
+    let claim = story().find(Log::Payments, transaction(Statement::Claim));
+    assert_eq!(found(&with_day(Log::Payments, claim, today - 1)).await, payments(claim, wrong));
+    // A statement of neither the day nor the day before.
+    let day = farthing_ecash::calendar::Day::new(today + 2);
+    let wrong = Wrong::StatementDay { statement: TODAY, day };
+    assert_eq!(found(&with_day(Log::Payments, claim, today + 2)).await, payments(claim, wrong));
+    let late = with_day(Log::Payments, story().logs[1].len() - 1, today + 1);
+    World::new(&late.sign()).follower().await.follow().await.unwrap();
+}
+
+/// A fee that is not the policy's, and a grant that was used already.
+#[tokio::test]
+async fn terms_and_grants_hold() {
+    let mut writer = Writer::new("cheap");
+    let published = writer.town.policy.clone();
+    let mut terms = *published.terms();
+    terms.fee = amount(4);
+    let alice = writer.town.register("alice@bank.example");
+    let coin = writer.town.withdraw_for(&alice, 5_000, UNRESTRICTED);
+    // The statement names the published policy, and another fee is paid.
+    let cheap = farthing_ecash::policy::PolicyBody::new(terms, published.rules().to_vec(), b"cheap".to_vec()).unwrap();
+    let header = writer.town.header();
+    let mut rng = Sequence::new("cheap");
+    let key = alice.keys.encryption_key();
+    let payment = crate::town::payment(&alice, &key, 1_000);
+    let sent = farthing_ecash::pay::request(&header, &cheap, &alice.keys, [&coin], &payment, &mut rng).unwrap();
+    writer.town.answer(&sent);
+    let plan = writer.end();
+    let pay = plan.find(Log::Payments, transaction(Statement::Pay));
+    assert_eq!(found(&plan).await, payments(pay, Wrong::Fee { paid: 4, wanted: 5 }));
+
+    let mut plan = story();
+    let grant = plan.find(Log::Issuance, EntryKind::Grant);
+    let renew = plan.find(Log::Payments, transaction(Statement::Renew));
+    plan.remove(Log::Issuance, grant);
+    assert_eq!(found(&plan).await, payments(renew, Wrong::GrantUnknown(grant as u64)));
+    let mut plan = story();
+    let at = plan.log(Log::Issuance)[grant].entry.len() - 4;
+    plan.log(Log::Issuance)[grant].entry[at..].copy_from_slice(&(TODAY.get() + 8).to_le_bytes());
+    assert_eq!(found(&plan).await, Finding::entry(Log::Issuance, grant as u64, Wrong::GrantTooLong));
+}
