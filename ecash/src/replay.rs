@@ -112,6 +112,9 @@ pub enum Fault {
     /// An equation or a range does not hold.
     #[error("its proof does not verify")]
     Proof,
+    /// It names a policy that was not announced.
+    #[error("it names a policy that was not announced")]
+    Policy,
     /// Inputs or outputs are under a key that was not announced.
     #[error("it uses the key {0}, which was not announced")]
     Key(KeyId),
@@ -134,7 +137,8 @@ pub struct Refused {
 pub struct Replay<'k> {
     keys: &'k BTreeMap<KeyId, PublicKey>,
     transactions: Vec<(Transaction, Amount)>,
-    answers: Vec<(Answer, Addition)>,
+    /// What each transaction was answered with; no addition when its policy is not known.
+    answers: Vec<(Answer, Option<Addition>)>,
 }
 
 impl<'k> Replay<'k> {
@@ -144,9 +148,11 @@ impl<'k> Replay<'k> {
         Self { keys, transactions: Vec::new(), answers: Vec::new() }
     }
 
-    /// Adds a transaction. `terms` are those of the policy that it names; Register and Withdraw name none.
+    /// Adds a transaction. `terms` are those of the policy that it names; Register and Withdraw name none, and of the others
+    /// those without are refused.
     pub fn queue(&mut self, logged: Logged, terms: Option<&PolicyTerms>) {
-        let addition = logged.addition(terms.map_or(0, |terms| terms.months));
+        let is_whole = terms.is_some() || logged.core().statement().is_for_issuer();
+        let addition = is_whole.then(|| logged.addition(terms.map_or(0, |terms| terms.months)));
         let minimum = terms.map_or(Amount::ZERO, |terms| terms.minimum);
         self.transactions.push((logged.transaction, minimum));
         self.answers.push((logged.answer, addition));
@@ -169,13 +175,14 @@ impl<'k> Replay<'k> {
     /// # Errors
     /// [`Refused`] names the first bad transaction.
     pub fn verify(self, rng: &mut impl CryptoRng) -> Result<Vec<Replayed>, Refused> {
-        let bad_proof = first_bad(&self.transactions, rng);
+        let bad_proof = first_bad(&self.transactions, false, rng);
         // What stands before the first bad proof is looked at for other faults, so that the first of all is named.
         let sound = bad_proof.unwrap_or(self.transactions.len());
         for (index, ((transaction, _), (answer, addition))) in
             self.transactions.iter().zip(&self.answers).take(sound).enumerate()
         {
-            self.check_answer(transaction, answer, *addition).map_err(|fault| Refused { index, fault })?;
+            let checked = addition.ok_or(Fault::Policy).and_then(|it| self.check_answer(transaction, answer, it));
+            checked.map_err(|fault| Refused { index, fault })?;
         }
         if let Some(index) = bad_proof {
             let period = self.transactions.get(index).is_none_or(|(transaction, _)| transaction.core().period_holds());
@@ -199,18 +206,19 @@ impl<'k> Replay<'k> {
     }
 }
 
-/// The first transaction whose proof fails. A batch that fails is halved until the bad one is alone.
-fn first_bad(queue: &[(Transaction, Amount)], rng: &mut impl CryptoRng) -> Option<usize> {
-    if check_public(queue, rng).is_ok() {
+/// The first transaction whose proof fails. A batch that fails is halved until the bad one is alone; one that is known to
+/// fail (`has_bad`) is not verified again.
+fn first_bad(queue: &[(Transaction, Amount)], has_bad: bool, rng: &mut impl CryptoRng) -> Option<usize> {
+    if !has_bad && check_public(queue, rng).is_ok() {
         return None;
     }
     if queue.len() <= 1 {
         return Some(0);
     }
     let (front, back) = queue.split_at(queue.len() / 2);
-    match first_bad(front, rng) {
+    match first_bad(front, false, rng) {
         Some(index) => Some(index),
         // The front alone is sound, so the fault is in the back.
-        None => Some(front.len() + first_bad(back, rng).unwrap_or(0)),
+        None => first_bad(back, true, rng).map(|index| front.len() + index),
     }
 }

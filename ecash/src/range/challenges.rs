@@ -31,7 +31,11 @@ pub(crate) struct Challenges {
 fn draw(transcript: &mut Transcript, label: &'static [u8]) -> Result<Scalar, VerificationFailure> {
     let mut bytes = [0; 64];
     transcript.challenge_bytes(label, &mut bytes);
-    let challenge = Scalar::from_bytes_mod_order_wide(&bytes);
+    not_zero(&bytes)
+}
+
+fn not_zero(bytes: &[u8; 64]) -> Result<Scalar, VerificationFailure> {
+    let challenge = Scalar::from_bytes_mod_order_wide(bytes);
     if challenge == Scalar::ZERO { Err(VerificationFailure) } else { Ok(challenge) }
 }
 
@@ -86,5 +90,22 @@ impl Challenges {
     /// How many inverses that is.
     pub(crate) fn inverses(&self) -> usize {
         1 + self.rounds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Zero itself, and the order of the group, which is zero when it is reduced.
+    #[test]
+    fn a_zero_challenge_is_refused() {
+        let mut order = [0; 64];
+        order[..32].copy_from_slice((-Scalar::ONE).as_bytes());
+        assert_eq!(not_zero(&order).unwrap(), -Scalar::ONE);
+        order[0] += 1;
+        assert!(not_zero(&order).is_err() && not_zero(&[0; 64]).is_err());
     }
 }

@@ -7,7 +7,10 @@
 use curve25519_dalek::Scalar;
 
 use super::{BITS, ROUNDS_MAX, VALUES_MAX};
-use crate::sigma::wide::{Factor, Limbs, Wide};
+use crate::{
+    error::VerificationFailure,
+    sigma::wide::{Factor, Limbs, Wide},
+};
 
 /// Half of the rounds: the low bits.
 const LOW: usize = ROUNDS_MAX / 2;
@@ -62,20 +65,21 @@ impl Exponents {
     }
 
     /// Adds a product over bits to the first `2^factors` exponents of `G`.
-    pub(super) fn add_G(&mut self, first: Limbs, factors: &[Factor]) {
-        add_products(first_of(&mut self.G, factors), first, factors);
+    pub(super) fn add_G(&mut self, first: Limbs, factors: &[Factor]) -> Result<(), VerificationFailure> {
+        add_products(first_of(&mut self.G, factors)?, first, factors);
+        Ok(())
     }
 
     /// The same for `H`.
-    pub(super) fn add_H(&mut self, first: Limbs, factors: &[Factor]) {
-        add_products(first_of(&mut self.H, factors), first, factors);
+    pub(super) fn add_H(&mut self, first: Limbs, factors: &[Factor]) -> Result<(), VerificationFailure> {
+        add_products(first_of(&mut self.H, factors)?, first, factors);
+        Ok(())
     }
 
     /// Adds a constant to the exponents of `H` of so many values, and takes it from those of `G`.
-    pub(super) fn add_constant(&mut self, values: usize, constant: Scalar) {
-        if let Some(sum) = self.constants.get_mut(values) {
-            *sum += constant;
-        }
+    pub(super) fn add_constant(&mut self, values: usize, constant: Scalar) -> Result<(), VerificationFailure> {
+        *self.constants.get_mut(values).ok_or(VerificationFailure)? += constant;
+        Ok(())
     }
 
     /// The exponents, `G_0, H_0, G_1, H_1, …`, as many as the proofs need.
@@ -93,12 +97,14 @@ impl Exponents {
     }
 }
 
-fn first_of<'a>(sums: &'a mut [Wide], factors: &[Factor]) -> &'a mut [Wide] {
-    sums.split_at_mut_checked(1 << factors.len()).map_or(&mut [], |(first, _)| first)
+fn first_of<'a>(sums: &'a mut [Wide], factors: &[Factor]) -> Result<&'a mut [Wide], VerificationFailure> {
+    sums.get_mut(..1 << factors.len()).ok_or(VerificationFailure)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -110,11 +116,11 @@ mod tests {
             exponents.extend(BITS);
             exponents.extend(1 << rounds);
             let montgomery: Vec<_> = factors.iter().map(Factor::from).collect();
-            exponents.add_G(Limbs::from(&scalar(20)), &montgomery);
-            exponents.add_H(Limbs::from(&scalar(30)), &montgomery);
-            exponents.add_H(Limbs::from(&scalar(40)), &montgomery[..6]);
-            exponents.add_constant(1, scalar(50));
-            exponents.add_constant(1 << (rounds - 6), scalar(60));
+            exponents.add_G(Limbs::from(&scalar(20)), &montgomery).unwrap();
+            exponents.add_H(Limbs::from(&scalar(30)), &montgomery).unwrap();
+            exponents.add_H(Limbs::from(&scalar(40)), &montgomery[..6]).unwrap();
+            exponents.add_constant(1, scalar(50)).unwrap();
+            exponents.add_constant(1 << (rounds - 6), scalar(60)).unwrap();
             let scalars = exponents.scalars();
             assert_eq!(scalars.len(), 2 << rounds);
             for (i, pair) in scalars.chunks(2).enumerate() {

@@ -6,7 +6,10 @@ mod changes;
 
 use curve25519_dalek::Scalar;
 use getrandom::{SysRng, rand_core::UnwrapErr};
-use tari_bulletproofs_plus::{range_proof::VerifyAction, ristretto::RistrettoRangeProof};
+use tari_bulletproofs_plus::{
+    commitment_opening::CommitmentOpening, range_proof::VerifyAction, range_witness::RangeWitness,
+    ristretto::RistrettoRangeProof,
+};
 
 use super::{Challenges, RangeCheck, RangeOpening, RangeProof, Shape, VALUES_MAX, challenges, prove, verify::Ranged};
 use crate::{
@@ -81,8 +84,35 @@ struct Case {
 }
 
 impl Case {
+    /// A proof by the library's prover of something false: the commitment at `place` that the transcript has holds `more` than
+    /// the one that was opened. The challenges are right, so only the last equation can tell.
+    fn false_at(ranges: Ranges, place: usize, more: Scalar, dice: &mut Dice) -> Self {
+        let shape = Shape::of(ranges).unwrap();
+        let (openings, mut commitments) = Self::openings(ranges, dice);
+        let minimums: Vec<_> = openings.iter().map(|opening| opening.minimum).collect();
+        let mut statement = shape.statement(&commitments, minimums.iter().copied());
+        commitments[place] = Point::new(commitments[place].point() + Generator::Value.point() * more);
+        statement.commitments_compressed[place] = commitments[place].compressed();
+        let openings = openings.iter().map(|it| CommitmentOpening::new(it.value, it.masks.clone())).collect();
+        let witness = RangeWitness::init(openings).unwrap();
+        let seed = dice.bytes();
+        let mut transcript = challenges::start(&seed);
+        let rng = &mut UnwrapErr(SysRng);
+        let proof = RistrettoRangeProof::prove_with_rng(&mut transcript, &statement, &witness, rng).unwrap();
+        Self { ranges, seed, commitments, minimums, bytes: proof.to_bytes() }
+    }
+
     /// An honest proof by the library's prover.
     fn honest(ranges: Ranges, dice: &mut Dice) -> Self {
+        let (openings, commitments) = Self::openings(ranges, dice);
+        let seed = dice.bytes();
+        let proof = prove(ranges, &seed, &commitments, &openings, &mut UnwrapErr(SysRng)).unwrap().unwrap();
+        let minimums = openings.iter().map(|opening| opening.minimum).collect();
+        Self { ranges, seed, commitments, minimums, bytes: proof.as_bytes().to_vec() }
+    }
+
+    /// Random values with their commitments.
+    fn openings(ranges: Ranges, dice: &mut Dice) -> (Vec<RangeOpening>, Vec<Point>) {
         let (Ranges::Money(names) | Ranges::Counters(names)) = ranges else { unreachable!() };
         let shape = Shape::of(ranges).unwrap();
         let openings: Vec<_> = names
@@ -100,11 +130,8 @@ impl Case {
                     + Generator::Value.point() * Scalar::from(opening.value),
             )
         };
-        let commitments: Vec<_> = openings.iter().map(commit).collect();
-        let seed = dice.bytes();
-        let proof = prove(ranges, &seed, &commitments, &openings, &mut UnwrapErr(SysRng)).unwrap().unwrap();
-        let minimums = openings.iter().map(|opening| opening.minimum).collect();
-        Self { ranges, seed, commitments, minimums, bytes: proof.as_bytes().to_vec() }
+        let commitments = openings.iter().map(commit).collect();
+        (openings, commitments)
     }
 }
 
@@ -211,6 +238,25 @@ fn both_verifiers_agree() {
     }
     println!("{tried} proofs, {accepted} of them accepted; {batches} batches, {accepted_batches} of them accepted");
     assert!(accepted > 0 && accepted < tried && accepted_batches > 0 && accepted_batches < batches);
+}
+
+/// False statements proved under the right challenges are refused, alone and next to one that is wrong by the opposite.
+#[test]
+fn false_statements_are_refused() {
+    let mut dice = Dice::new();
+    for ranges in RANGES {
+        let honest = Case::honest(ranges, &mut dice);
+        for place in 0..honest.commitments.len() {
+            assert!(ours(&[&Case::false_at(ranges, place, Scalar::ZERO, &mut dice)]));
+            for more in [Scalar::ONE, Scalar::from(dice.next()), dice.scalar()] {
+                let (above, below) =
+                    (Case::false_at(ranges, place, more, &mut dice), Case::false_at(ranges, place, -more, &mut dice));
+                for batch in [&[&above][..], &[&below], &[&above, &below], &[&honest, &above]] {
+                    assert!(!ours(batch) && !library(batch), "seed {}", dice.seed);
+                }
+            }
+        }
+    }
 }
 
 /// One response too large in one proof and too small in its twin: unweighted, the errors would cancel.

@@ -148,8 +148,8 @@ impl<'a> RangeCheck<'a> {
         for ((factor, square), power) in factors.iter_mut().zip(&u_squares).zip(&powers.inverses) {
             *factor = square.times(power);
         }
-        bits.add_G(we_u_inverse.times(&r1).negated(), factors);
-        bits.add_H(we_u.times(&s1).negated(), u_inverse_squares.split_at(rounds).0);
+        bits.add_G(we_u_inverse.times(&r1).negated(), factors)?;
+        bits.add_H(we_u.times(&s1).negated(), u_inverse_squares.split_at(rounds).0)?;
         let (within, across) = factors.split_at_mut_checked(BITS.ilog2() as usize).ok_or(VerificationFailure)?;
         let (inverses_within, inverses_across) = powers.inverses.split_at(within.len());
         let mut two = Factor::from(&Scalar::from(2u8));
@@ -162,8 +162,8 @@ impl<'a> RangeCheck<'a> {
             *factor = z_to.times(power);
             z_to = z_to.times(&z_to);
         }
-        bits.add_H(wee.times(&zz).times(&powers.y_to_n), factors);
-        bits.add_constant(shape.names.len(), wee.times(&z).scalar());
+        bits.add_H(wee.times(&zz).times(&powers.y_to_n), factors)?;
+        bits.add_constant(shape.names.len(), wee.times(&z).scalar())?;
         Ok(())
     }
 }

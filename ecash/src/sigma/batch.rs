@@ -156,7 +156,11 @@ impl Accumulator {
     ) -> Result<(), VerificationFailure> {
         let proof = transaction.proof();
         let c = Factor::from(&c);
-        for (equation, T) in transaction.bound().relation.equations.iter().zip(&proof.T) {
+        let equations = &transaction.bound().relation.equations;
+        if equations.len() != proof.T.len() {
+            return Err(VerificationFailure);
+        }
+        for (equation, T) in equations.iter().zip(&proof.T) {
             let weight = weights.next();
             let plus = Limbs::from(&weight);
             let minus = plus.negated();
@@ -254,5 +258,59 @@ impl Accumulator {
         sum.add_equations(transaction, transaction.challenge(), &mut Weights::new(rng))?;
         sum.close(transaction.core().points());
         Ok(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, convert::Infallible};
+
+    use getrandom::{SysRng, rand_core::UnwrapErr};
+    use rand_core::{TryCryptoRng, TryRng};
+
+    use super::*;
+
+    /// Counts the bytes that it is asked for.
+    struct Counting {
+        rng: UnwrapErr<SysRng>,
+        bytes: usize,
+    }
+
+    impl TryRng for Counting {
+        type Error = Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+            self.bytes += 4;
+            self.rng.try_next_u32()
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            self.bytes += 8;
+            self.rng.try_next_u64()
+        }
+
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+            self.bytes += bytes.len();
+            self.rng.try_fill_bytes(bytes)
+        }
+    }
+
+    impl TryCryptoRng for Counting {}
+
+    /// Every weight is 128 bits that no other weight has had.
+    #[test]
+    fn weights_are_fresh_and_long() {
+        let mut rng = Counting { rng: UnwrapErr(SysRng), bytes: 0 };
+        let weights: Vec<[u8; 32]> = {
+            let mut weights = Weights::new(&mut rng);
+            (0..10_000).map(|_| weights.next().to_bytes()).collect()
+        };
+        assert!(rng.bytes >= 16 * weights.len());
+        assert_eq!(weights.iter().collect::<HashSet<_>>().len(), weights.len());
+        for byte in 0..32 {
+            // Each of 16 bytes takes nearly all values; the others are zero.
+            let values: HashSet<u8> = weights.iter().map(|weight| weight[byte]).collect();
+            assert_eq!(values.len() > 200, byte < 16, "byte {byte} takes {} values", values.len());
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Verifies transactions in groups, finds the bad ones, and signs the outputs of the others.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use farthing_ecash::{
     credential::issue::{Addition, Answer},
     keys::KeyRing,
@@ -36,8 +38,20 @@ pub(super) fn settle(keys: &KeyRing, turn: Turn) -> Findings {
         if group.is_empty() {
             return findings;
         }
-        settle_group(keys, group, false, &mut findings);
+        let work = work_of(&group);
+        // Whoever waits for a verdict of a group that panicked learns that there is none. Nobody is blamed for it, but the
+        // lane has had the work.
+        if catch_unwind(AssertUnwindSafe(|| settle_group(keys, group, false, &mut findings))).is_err() {
+            tracing::error!("a group of proofs was given up: a fault of the redeemer");
+            findings.work = findings.work.saturating_add(work);
+        }
     }
+}
+
+/// What verifying these together costs, in notes.
+fn work_of(jobs: &[Job]) -> u64 {
+    let weight: usize = jobs.iter().map(|job| job.candidate.weight()).sum();
+    u64::try_from(weight + VERIFICATION_WORK).unwrap_or(u64::MAX)
 }
 
 /// Settles a group and says whether it has a bad proof. A group that is known to have one (the whole failed, and the other
@@ -64,8 +78,7 @@ fn settle_group(keys: &KeyRing, jobs: Vec<Job>, has_bad: bool, findings: &mut Fi
 
 /// Verifies jobs together. If all hold they get their answers, otherwise all are given back.
 fn verify(keys: &KeyRing, jobs: Vec<Job>, findings: &mut Findings) -> Result<(), Vec<Job>> {
-    let weight: usize = jobs.iter().map(|job| job.candidate.weight()).sum();
-    findings.work = findings.work.saturating_add(u64::try_from(weight + VERIFICATION_WORK).unwrap_or(u64::MAX));
+    findings.work = findings.work.saturating_add(work_of(&jobs));
     let mut verifier = BatchVerifier::new(keys);
     let mut waiting = Vec::with_capacity(jobs.len());
     for job in jobs {

@@ -9,7 +9,6 @@
 use std::{
     io,
     num::NonZeroUsize,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::{self, JoinHandle},
 };
@@ -95,10 +94,7 @@ impl Drop for Verifier {
 fn work(queue: &Queue, keys: &KeyRing) {
     while let Some(turn) = queue.take() {
         let lane = turn.lane;
-        // Whoever waits for a verdict of a batch that panicked learns that there is none.
-        match catch_unwind(AssertUnwindSafe(|| settle(keys, turn))) {
-            Ok(findings) => queue.learn(lane, &findings),
-            Err(_) => tracing::error!("a batch of proofs was given up: a fault of the redeemer"),
-        }
+        let findings = settle(keys, turn);
+        queue.learn(lane, &findings);
     }
 }

@@ -2,9 +2,12 @@
 
 use crate::{
     amount::Amount,
-    encoding::Point,
+    encoding::{Point, Reader},
+    range::{RangeProof, Shape},
     sigma::{
-        oracle::drafts::{Bank, bank, broken, copy, drafts, forge, openings, present, rng, sent},
+        oracle::drafts::{
+            Bank, bank, bind, broken, copy, drafts, forge, openings, present, prove_range, respond, rng, sent,
+        },
         witness::Secret,
     },
     statement::Statement,
@@ -62,6 +65,60 @@ fn responses_do_not_cancel() {
         assert!(!batch(&bank, &[&more, &less]));
         assert!(batch(&bank, &[&honest, &honest]));
     }
+}
+
+/// Proved honestly but for the response to the last mask, `H_blind`, of the range proof, and for that of one secret, both
+/// shifted: the challenge `c` is of what is sent, so nothing else is wrong.
+fn shifted(draft: &Draft, mask: Scalar, secret: Option<(Secret, Scalar)>) -> Transaction {
+    let bound = bind(&draft.core, None);
+    let mut bytes = prove_range(draft, &bound).unwrap().as_bytes().to_vec();
+    let degree = usize::from(bytes[0]);
+    shift(&mut bytes, 1 + 32 * (degree - 1), mask);
+    let shape = Shape::of(draft.core.ranges()).unwrap();
+    let range = RangeProof::read(shape, &mut Reader::new(&bytes)).unwrap();
+    let secrets = bound.relation.secrets.clone();
+    let transaction = respond(draft, bound, Some(range));
+    let mut bytes = transaction.as_bytes().to_vec();
+    if let Some((secret, by)) = secret {
+        let place = secrets.iter().position(|known| *known == secret).unwrap();
+        let at = bytes.len() - 32 * (secrets.len() - place);
+        shift(&mut bytes, at, by);
+    }
+    Transaction::from_bytes(&bytes).unwrap()
+}
+
+fn shift(bytes: &mut [u8], at: usize, by: Scalar) {
+    let scalar = Scalar::from_canonical_bytes(bytes[at..at + 32].try_into().unwrap()).unwrap();
+    bytes[at..at + 32].copy_from_slice((scalar + by).as_bytes());
+}
+
+/// Range proofs wrong by `+H_blind` and `-H_blind` in two transactions; and within one transaction a range proof and an
+/// equation.
+#[test]
+fn range_proofs_do_not_cancel() {
+    let bank = bank();
+    let mut tried = 0;
+    for (_, draft) in drafts() {
+        let blind = match draft.core.statement() {
+            Statement::Pay | Statement::Split | Statement::SplitExpired => Secret::Blind1,
+            Statement::Swap if draft.core.commitments.len() == 2 => Secret::Blind1,
+            Statement::Redeem => Secret::Blind1,
+            Statement::Claim | Statement::Refund => Secret::Bm,
+            _ => continue,
+        };
+        let (zero, one) = (Scalar::ZERO, Scalar::ONE);
+        let relation = crate::statement::relation(&draft.core);
+        let blind = if relation.secrets.contains(&blind) { blind } else { Secret::Blind };
+        assert!(sent(&shifted(&draft, zero, Some((blind, zero))), &bank).is_ok());
+        let (more, less) = (shifted(&draft, one, None), shifted(&draft, -one, None));
+        assert!(sent(&more, &bank).is_err() && sent(&less, &bank).is_err());
+        assert!(!batch(&bank, &[&more, &less]), "two range proofs");
+        for by in [one, -one] {
+            assert!(sent(&shifted(&draft, one, Some((blind, by))), &bank).is_err(), "range proof and equation");
+        }
+        tried += 1;
+    }
+    assert!(tried >= 6, "{tried}");
 }
 
 /// A payment is verified against its own minimum, whatever the others in the batch have.

@@ -148,18 +148,18 @@ pub(super) fn equations_hold(draft: &Draft, without: Option<usize>) -> bool {
     Accumulator::of_equations(&transaction, &mut rng()).unwrap().check().is_ok()
 }
 
-fn bind(core: &Core, without: Option<usize>) -> Bound {
+pub(super) fn bind(core: &Core, without: Option<usize>) -> Bound {
     let mut relation = statement::relation(core);
     without.map(|number| relation.equations.remove(number));
     Bound::bind(core, relation, Transcript::new("farthing/v1"))
 }
 
-fn prove_range(draft: &Draft, bound: &Bound) -> Option<RangeProof> {
+pub(super) fn prove_range(draft: &Draft, bound: &Bound) -> Option<RangeProof> {
     let core = &draft.core;
     range::prove(core.ranges(), &bound.range_seed, &core.ranged(), &draft.openings, &mut rng()).unwrap()
 }
 
-fn respond(draft: &Draft, bound: Bound, range: Option<RangeProof>) -> Transaction {
+pub(super) fn respond(draft: &Draft, bound: Bound, range: Option<RangeProof>) -> Transaction {
     let values = values(&bound.relation, &draft.witness);
     let proof = prove::respond(&draft.core, &bound, &values, range, &mut rng()).unwrap();
     Transaction::assemble(draft.core.clone(), proof, bound)
