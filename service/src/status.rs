@@ -119,6 +119,7 @@ pub fn code(reason: ErrorReason) -> Code {
         | ErrorReason::InsufficientBalance
         | ErrorReason::CapExceeded
         | ErrorReason::LiabilitiesExceeded
+        | ErrorReason::LogContradiction
         | ErrorReason::NotRegistered => Code::FailedPrecondition,
         ErrorReason::NotInvited => Code::PermissionDenied,
         ErrorReason::Overloaded => Code::ResourceExhausted,

@@ -221,7 +221,7 @@ impl Cluster {
 
     fn connection_to(&self, issuer: SocketAddr, redeemer: SocketAddr) -> Connection {
         let server = |address| ServerAddress { url: format!("https://{address}"), ca: self.authority() };
-        Connection { issuer: server(issuer), redeemer: server(redeemer) }
+        Connection { issuer: server(issuer), redeemer: server(redeemer), ledgers: Vec::new() }
     }
 
     /// The certificate of the development authority that signed the servers' certificates.

@@ -24,7 +24,7 @@ use crate::{
     error::WalletError,
     history::HistoryItem,
     operation::Operation,
-    record::{Hex, Inbox, Pins, Profile, Record},
+    record::{Hex, Inbox, Pins, Profile, Record, Trust},
     scan::Log,
     terms,
     vault::{Change, Plain, RecordId, Vault},
@@ -36,6 +36,7 @@ pub(crate) use edit::Edit;
 const PROFILE: RecordId = RecordId::new([0; 16]);
 const INBOX: RecordId = RecordId::new([1; 16]);
 const STATE: RecordId = RecordId::new([2; 16]);
+const TRUST: RecordId = RecordId::new([3; 16]);
 
 /// A note that waits to be claimed.
 #[derive(Clone)]
@@ -50,6 +51,7 @@ pub(crate) struct Book {
     vault: Vault,
     profile: Profile,
     inbox: Inbox,
+    trust: Trust,
     /// Derived from the seed for the pinned issuer.
     keys: Option<Arc<WalletKeys>>,
     keyring: Arc<BTreeMap<KeyId, PublicKey>>,
@@ -74,10 +76,14 @@ pub(crate) struct Book {
 
 impl Book {
     /// The first record of a wallet with this seed.
-    /// With `restoring`, its past is in the logs.
-    pub(crate) fn first(seed: &Seed, restoring: bool) -> Result<Vec<Change>, WalletError> {
+    /// With `restoring`, its past is in the logs. `trust` is the owner's trust policy.
+    pub(crate) fn first(seed: &Seed, restoring: bool, trust: Option<String>) -> Result<Vec<Change>, WalletError> {
         let profile = Profile { seed: Hex::new(seed.as_bytes()), identity: None, pins: None, pid: None, restoring };
-        Ok(vec![Change::Put(PROFILE, Record::Profile(profile).to_plain()?)])
+        let trust = Trust { policy: trust, ..Trust::default() };
+        Ok(vec![
+            Change::Put(PROFILE, Record::Profile(profile).to_plain()?),
+            Change::Put(TRUST, Record::Trust(trust).to_plain()?),
+        ])
     }
 
     /// Reads the records of an open vault.
@@ -87,6 +93,7 @@ impl Book {
             vault,
             profile: Profile { seed: Hex::new(&[]), identity: None, pins: None, pid: None, restoring: false },
             inbox: Inbox::default(),
+            trust: Trust::default(),
             keys: None,
             keyring: Arc::default(),
             state: None,
@@ -105,6 +112,7 @@ impl Book {
             match Record::from_plain(&plain)? {
                 Record::Profile(profile) => book.profile = profile,
                 Record::Inbox(inbox) => book.inbox = inbox,
+                Record::Trust(trust) => book.trust = trust,
                 Record::State(state) => {
                     let state = Credential::<WalletState>::from_secret_bytes(state.as_bytes());
                     book.state = Some(Arc::new(state.map_err(|_| torn("the wallet's state is malformed"))?));

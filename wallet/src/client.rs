@@ -113,6 +113,10 @@ impl Client {
         }
     }
 
+    pub(crate) fn server(&self) -> Server {
+        self.server
+    }
+
     pub(crate) fn address(&self) -> &str {
         &self.address.url
     }

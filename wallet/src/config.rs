@@ -18,6 +18,10 @@ pub struct Connection {
     pub issuer: ServerAddress,
     /// Where payments, claims and redemptions are.
     pub redeemer: ServerAddress,
+    /// Copies of the logs, such as a follower's, to read instead of those of the servers. What they say is checked just as
+    /// well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ledgers: Vec<ServerAddress>,
 }
 
 /// One server.
@@ -37,10 +41,14 @@ impl Connection {
     /// [`WalletError::Config`] shows the place of a mistake.
     pub fn load(dir: &Path) -> Result<Self, WalletError> {
         let mut connection: Self = farthing_service::config::load(&dir.join(FILE))?;
-        for server in [&mut connection.issuer, &mut connection.redeemer] {
+        for server in connection.servers() {
             server.ca = dir.join(&server.ca);
         }
         Ok(connection)
+    }
+
+    fn servers(&mut self) -> impl Iterator<Item = &mut ServerAddress> {
+        [&mut self.issuer, &mut self.redeemer].into_iter().chain(&mut self.ledgers)
     }
 
     /// Writes the file, with absolute paths.
@@ -51,7 +59,7 @@ impl Connection {
         let path = dir.join(FILE);
         let failed = |source| WalletError::File { path: path.clone(), source };
         let mut connection = self.clone();
-        for server in [&mut connection.issuer, &mut connection.redeemer] {
+        for server in connection.servers() {
             server.ca = std::path::absolute(&server.ca).map_err(failed)?;
         }
         let text = toml::to_string(&connection).map_err(|error| failed(std::io::Error::other(error)))?;
@@ -69,7 +77,11 @@ mod tests {
     fn what_is_written_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let server = |url: &str| ServerAddress { url: url.to_owned(), ca: dir.path().join("ca.pem") };
-        let connection = Connection { issuer: server("https://[::1]:1"), redeemer: server("https://localhost:2") };
+        let connection = Connection {
+            issuer: server("https://[::1]:1"),
+            redeemer: server("https://localhost:2"),
+            ledgers: vec![server("https://localhost:3")],
+        };
         connection.save(dir.path()).unwrap();
         assert_eq!(Connection::load(dir.path()).unwrap(), connection);
     }

@@ -9,10 +9,18 @@ use std::{
     time::Duration,
 };
 
-use farthing_ecash::{identity::Identity, seal::EncryptionKey};
+use farthing_ecash::{
+    entry::{DirectoryEntry, Entry, EntryKind},
+    identity::Identity,
+    seal::EncryptionKey,
+};
+use farthing_ledger::hash::Hash;
 
 use crate::{
+    client::issuer::Listed,
     error::{Server, WalletError},
+    scan::Log,
+    trust::{not_in_log, tiles::Tiles},
     wallet::inner::Inner,
 };
 
@@ -28,7 +36,7 @@ const BITS_MAX: u32 = 32;
 /// Buckets that were downloaded.
 #[derive(Default)]
 pub(crate) struct Directory {
-    known: Mutex<HashMap<[u8; 32], (Duration, EncryptionKey)>>,
+    known: Mutex<HashMap<[u8; 32], (Duration, Listed)>>,
 }
 
 /// How many bits a prefix may have in a directory of this size, so that its bucket holds enough identities.
@@ -47,27 +55,60 @@ impl Inner {
     pub(crate) async fn encryption_key(&self, payee: &Identity) -> Result<EncryptionKey, WalletError> {
         let hash = payee.pid().directory_hash();
         let now = self.options.clock.monotonic();
-        if let Some((since, key)) = self.directory.lock().get(&hash)
-            && now.saturating_sub(*since) < LIFETIME
+        let known = self.directory.lock().get(&hash).cloned();
+        if let Some((since, listed)) = known
+            && now.saturating_sub(since) < LIFETIME
+            && listed.log_index.is_some()
         {
-            return Ok(key.clone());
+            return self.check_listed(payee, listed, 0).await;
         }
         let bits = prefix_bits(self.directory_size().await?);
         let wanted = prefix(&hash, bits);
         let bucket = self.issuer.bucket(bits, wanted).await?;
-        if bucket.entries.iter().any(|(hash, _)| prefix(hash, bits) != wanted) {
+        if bucket.entries.iter().any(|listed| prefix(&listed.hash, bits) != wanted) {
             return Err(WalletError::Contradiction {
                 server: Server::Issuer,
                 what: "it sent entries of another part of the directory".to_owned(),
             });
         }
-        let mut known = self.directory.lock();
-        known.retain(|_, (since, _)| now.saturating_sub(*since) < LIFETIME);
-        known.extend(bucket.entries.into_iter().map(|(hash, key)| (hash, (now, key))));
-        known
-            .get(&hash)
-            .map(|(_, key)| key.clone())
-            .ok_or_else(|| WalletError::IdentityUnknown { identity: payee.clone() })
+        let listed = {
+            let mut known = self.directory.lock();
+            known.retain(|_, (since, _)| now.saturating_sub(*since) < LIFETIME);
+            known.extend(bucket.entries.into_iter().map(|listed| (listed.hash, (now, listed))));
+            known.get(&hash).map(|(_, listed)| listed.clone())
+        };
+        let listed = listed.ok_or_else(|| WalletError::IdentityUnknown { identity: payee.clone() })?;
+        self.check_listed(payee, listed, bucket.log_interval_seconds).await
+    }
+
+    /// Believes a key of the directory when it is in the log, and forgets it otherwise.
+    async fn check_listed(&self, payee: &Identity, listed: Listed, seconds: u32) -> Result<EncryptionKey, WalletError> {
+        let hash = listed.hash;
+        let checked = self.logged_key(payee, listed, seconds).await;
+        if checked.is_err() {
+            self.directory.lock().remove(&hash);
+        }
+        checked
+    }
+
+    /// The key, if it is in the log. The entry is read in a bundle of 256, so that the issuer does not learn whom the wallet is
+    /// about to pay.
+    async fn logged_key(&self, payee: &Identity, listed: Listed, seconds: u32) -> Result<EncryptionKey, WalletError> {
+        let not_yet = || WalletError::NotListedYet { identity: payee.clone(), seconds: seconds.max(1) };
+        let index = listed.log_index.ok_or_else(not_yet)?;
+        let believed = match self.checkpoint_of(Log::Issuance, index.saturating_add(1)).await {
+            Err(WalletError::NotSignedYet { .. }) => return Err(not_yet()),
+            believed => believed?,
+        };
+        let mut tiles = Tiles::new(self.reader(Log::Issuance).await?, believed.size());
+        let leaf = tiles.leaf(index).await?;
+        let body = DirectoryEntry { hash: listed.hash, key: listed.key.clone() }.to_bytes();
+        let entry = Entry::from_bytes(&leaf).ok();
+        if entry.is_none_or(|entry| entry.kind() != EntryKind::Directory || entry.body() != body) {
+            return Err(not_in_log(Log::Issuance, index));
+        }
+        self.check_leaf_with(&mut tiles, &believed, index, Hash::leaf(&leaf)).await?;
+        Ok(listed.key)
     }
 
     /// How many identities have a wallet.
@@ -80,7 +121,7 @@ impl Inner {
 }
 
 impl Directory {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (Duration, EncryptionKey)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (Duration, Listed)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

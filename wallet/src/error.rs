@@ -17,6 +17,8 @@ pub enum Server {
     Issuer,
     /// Payments, claims, redemptions, the payment log.
     Redeemer,
+    /// A copy of the logs.
+    Ledger,
 }
 
 impl fmt::Display for Server {
@@ -24,6 +26,7 @@ impl fmt::Display for Server {
         f.write_str(match self {
             Self::Issuer => "issuer",
             Self::Redeemer => "redeemer",
+            Self::Ledger => "ledger",
         })
     }
 }
@@ -139,6 +142,47 @@ pub enum WalletError {
         /// What the caller said.
         identity: Identity,
     },
+    /// A log has shown two states that exclude each other. The wallet does nothing more with it.
+    #[error(
+        "a log has shown two states of which one must be false, and this wallet has stopped: the proof is in {}; show it to the \
+         operators, the witnesses and other users, and then decide how to go on",
+        evidence.display()
+    )]
+    LogContradictsItself {
+        /// The file with both signed checkpoints.
+        evidence: PathBuf,
+    },
+    /// What a server shows is not in a checkpoint that it signed, so far.
+    #[error("the {server} has not signed its log as far as this needs: nothing was begun, try again in a minute")]
+    NotSignedYet {
+        /// Whose log.
+        server: Server,
+    },
+    /// Too few of the trusted witnesses have cosigned the log.
+    #[error(
+        "only {found} of the trusted witnesses have cosigned the log of the {server}: nothing was begun, try again in some \
+         minutes; if it stays so, ask the witnesses"
+    )]
+    NotCosigned {
+        /// Whose log.
+        server: Server,
+        /// How many have.
+        found: usize,
+    },
+    /// The payee has registered so lately that the log does not have the key yet.
+    #[error("the key of {identity} is not in the log yet: try again in {seconds} seconds")]
+    NotListedYet {
+        /// Whom the caller wanted to pay.
+        identity: Identity,
+        /// How long it takes at most.
+        seconds: u32,
+    },
+    /// The trust policy has a mistake, or lacks a log.
+    #[error("the trust policy is wrong: {what}")]
+    TrustPolicy {
+        /// What.
+        what: String,
+    },
     /// The wallet has no registration yet.
     #[error("the wallet is not registered: register it with an invitation from the issuer first")]
     NotRegistered,
@@ -230,6 +274,9 @@ pub enum WalletError {
         /// Why, as a text for people.
         message: String,
     },
+    /// The history has no such transaction that is in a log.
+    #[error("the wallet knows no such transaction in a log: `transaction_id` in the history names it")]
+    TransactionUnknown,
     /// A text that is no payment request.
     #[error("this is no payment request: {what}")]
     InvalidPaymentRequest {
@@ -264,11 +311,17 @@ pub enum WalletError {
 }
 
 impl WalletError {
+    /// Whether it is a matter of time.
+    pub(crate) const fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::NotSignedYet { .. } | Self::NotCosigned { .. })
+    }
+
     /// The reason by which programs branch, as the wallet daemon reports it.
     #[must_use]
     pub fn reason(&self) -> ErrorReason {
         match self {
             Self::EmptyPassphrase
+            | Self::TrustPolicy { .. }
             | Self::Phrase(_)
             | Self::InvalidIdentity(_)
             | Self::AmountZero
@@ -277,6 +330,10 @@ impl WalletError {
             | Self::InvalidPaymentRequest { .. } => ErrorReason::MalformedRequest,
             Self::DiskFull | Self::Storage { .. } | Self::InUse { .. } => ErrorReason::StoreUnavailable,
             Self::Unreachable { .. } => ErrorReason::PeerUnreachable,
+            Self::NotSignedYet { .. } | Self::NotCosigned { .. } | Self::NotListedYet { .. } => {
+                ErrorReason::CheckpointUnknown
+            }
+            Self::LogContradictsItself { .. } => ErrorReason::LogContradiction,
             Self::NotRegistered | Self::RestoreUnfinished | Self::IdentityMissing => ErrorReason::NotRegistered,
             Self::AlreadyRegistered { .. } | Self::OtherIdentity { .. } | Self::IdentityTaken => {
                 ErrorReason::IdentityTaken
@@ -288,6 +345,7 @@ impl WalletError {
             Self::AccountUnknown => ErrorReason::AccountUnknown,
             Self::SpentElsewhere { .. } => ErrorReason::AlreadySpent,
             Self::KeyExpired => ErrorReason::KeyExpired,
+            Self::TransactionUnknown => ErrorReason::EntryUnknown,
             Self::RequestIdReused => ErrorReason::RequestIdReused,
             Self::FailedBefore { reason, .. } | Self::Refused { reason, .. } => *reason,
             Self::NoWallet { .. }

@@ -12,7 +12,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = |url: &str| ServerAddress { url: url.to_owned(), ca: "ca.pem".into() };
-//! let connection = Connection { issuer: server("https://issuer:7001"), redeemer: server("https://redeemer:7003") };
+//! let connection = Connection { issuer: server("https://issuer:7001"), redeemer: server("https://redeemer:7003"), ledgers: Vec::new() };
 //! let (wallet, words) = Wallet::create(Path::new("alice"), "a long passphrase", &connection, None).await?;
 //! println!("write these words down: {}", *words);
 //! wallet.register("alice@bank.example", "the invitation").await?;
@@ -52,6 +52,7 @@ mod record;
 mod scan;
 mod select;
 mod terms;
+mod trust;
 mod vault;
 
 pub mod cli;
@@ -60,6 +61,7 @@ pub mod daemon;
 pub mod error;
 pub mod history;
 pub mod payment_request;
+pub mod receipt;
 pub mod report;
 pub mod service;
 pub mod wallet;
@@ -69,7 +71,7 @@ pub use error::{Server, WalletError};
 pub use history::{HistoryItem, HistoryPage, ItemFailure, OperationKind, OperationState, RequestId};
 pub use payment_request::PaymentRequest;
 pub use report::{
-    AccountInfo, Balance, IncomingPayment, PendingPayment, PendingReason, Receipt, ReceiptCaps, ReceiveReport,
-    RegisterOutcome, Registration, RestoreReport, Restored, Restricted, Resumed, WalletInfo,
+    AccountInfo, Balance, IncomingPayment, LogStanding, PendingPayment, PendingReason, Receipt, ReceiptCaps,
+    ReceiveReport, RegisterOutcome, Registration, RestoreReport, Restored, Restricted, Resumed, Standing, WalletInfo,
 };
 pub use wallet::{Holding, Options, Progress, Wallet, Watch};

@@ -106,6 +106,12 @@ pub(crate) struct Inbox {
     /// The same of the issuance log.
     #[serde(default)]
     pub(crate) issuance_next: u64,
+    /// The edge of the tree of the payment log when it ended before `next`.
+    #[serde(default)]
+    pub(crate) frontier: Option<Hex>,
+    /// The same of the issuance log.
+    #[serde(default)]
+    pub(crate) issuance_frontier: Option<Hex>,
     /// Another copy of this wallet was seen at work.
     #[serde(default)]
     pub(crate) copies: bool,
@@ -116,6 +122,31 @@ pub(crate) struct Inbox {
     pub(crate) policies: BTreeMap<String, u32>,
     /// Bits of bucket numbers when the log was last looked through.
     pub(crate) bucket_bits: u8,
+}
+
+/// Whom the wallet believes, and what it believes.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Trust {
+    /// The owner's trust policy (C2SP tlog-policy), if there is one.
+    pub(crate) policy: Option<String>,
+    pub(crate) issuance: LogTrust,
+    pub(crate) payments: LogTrust,
+    /// Hashes of keys, policies and rules that were found in the logs.
+    pub(crate) verified: Vec<Hex>,
+    /// The newest policy that was in force, by its epoch.
+    #[serde(default)]
+    pub(crate) epoch: u32,
+    /// A log has shown two truths; where the evidence is.
+    pub(crate) stopped: Option<String>,
+}
+
+/// What the wallet believes of one log.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogTrust {
+    /// Its verifier key.
+    pub(crate) key: Option<String>,
+    /// The last checkpoint that was believed, a signed note.
+    pub(crate) checkpoint: Option<String>,
 }
 
 /// A note that waits to be claimed.
@@ -132,6 +163,7 @@ pub(crate) struct StoredNote {
 pub(crate) enum Record {
     Profile(Profile),
     Inbox(Inbox),
+    Trust(Trust),
     State(Hex),
     Coin(Hex),
     Note(StoredNote),

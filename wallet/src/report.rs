@@ -1,6 +1,6 @@
 //! What a wallet tells its owner.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use farthing_ecash::{
     amount::{Amount, Currency},
@@ -8,6 +8,7 @@ use farthing_ecash::{
     identity::Identity,
     transaction::TransactionId,
 };
+use farthing_ledger::quorum::TrustPolicy;
 
 use crate::history::{HistoryItem, OperationKind, OperationState};
 
@@ -119,6 +120,13 @@ pub struct WalletInfo {
     pub anonymity_set_size: Option<u64>,
     /// Operations that were begun and are not finished, newest first.
     pub pending: Vec<HistoryItem>,
+    /// The wallet was made from its words and has not looked through the logs to their ends.
+    pub restoring: bool,
+    /// A log has shown two states that exclude each other, and the wallet has stopped: where the evidence is.
+    pub evidence: Option<PathBuf>,
+    /// The newest directory entry of the wallet's identity, if it has another key than this wallet: payments to the identity
+    /// go to somebody else.
+    pub strange_directory: Option<u64>,
     /// Address of the issuer.
     pub issuer: String,
     /// Address of the redeemer.
@@ -239,4 +247,30 @@ pub struct Resumed {
     pub item: Option<HistoryItem>,
     /// Why it is still pending, or why it failed, for people.
     pub explanation: Option<String>,
+}
+
+/// Whom a wallet trusts, and what it has seen of the logs.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The owner's trust policy, or the logs of the first contact without witnesses.
+    pub policy: TrustPolicy,
+    /// Whether the logs are those of the first contact, because the owner gave no trust policy.
+    pub first_contact: bool,
+    /// The issuance log, once the wallet has met it.
+    pub issuance: Option<LogStanding>,
+    /// The payment log, once the wallet has met it.
+    pub payments: Option<LogStanding>,
+    /// Where the evidence is, when a log has shown two states that exclude each other. Then the wallet has stopped.
+    pub evidence: Option<PathBuf>,
+}
+
+/// What a wallet has seen of a log.
+#[derive(Debug, Clone)]
+pub struct LogStanding {
+    /// Its verifier key (C2SP signed-note).
+    pub key: String,
+    /// How many entries it had at the last checkpoint that the wallet believed.
+    pub size: Option<u64>,
+    /// That checkpoint, a signed note.
+    pub checkpoint: Option<String>,
 }

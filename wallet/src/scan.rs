@@ -9,19 +9,25 @@ pub(crate) mod look;
 
 use std::{collections::HashMap, sync::Arc};
 
-use farthing_ecash::{entry::Entry, entry::EntryKind, identity::Pid, policy::PolicyBody};
+use farthing_ecash::{
+    entry::{Entry, EntryKind},
+    identity::Pid,
+    policy::PolicyBody,
+};
+use farthing_ledger::tree::Frontier;
 use tokio::sync::mpsc;
 
 use self::{
     intake::{Intake, Stop},
-    look::{Looker, RawEntry, Seen, look_at_all},
+    look::{Looked, Looker, RawEntry, Seen, look_at_all},
 };
 use crate::{
     client::ledger::{Entries, Step},
     error::{Server, WalletError},
     history::OperationKind,
-    record::Inbox,
+    record::{Hex, Inbox},
     terms::Terms,
+    trust::{Believed, not_in_log, tiles::Tiles},
     vault::blocking,
     wallet::{Progress, inner::Inner},
 };
@@ -30,7 +36,7 @@ use crate::{
 const ENTRIES_ROUNDED: u64 = 256;
 
 /// Entries that become one durable step: some tenths of a second of work, which is what an interruption costs.
-const ROUND: usize = 4_096;
+const ROUND: u64 = 4_096;
 
 /// One of the two logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,11 +76,22 @@ impl Log {
         }
     }
 
-    const fn set_next(self, inbox: &mut Inbox, next: u64) {
+    fn set_next(self, inbox: &mut Inbox, next: u64, frontier: Option<&Frontier>) {
+        let frontier = frontier.map(|frontier| Hex::new(&frontier.to_bytes()));
         match self {
-            Self::Issuance => inbox.issuance_next = next,
-            Self::Payments => inbox.next = next,
+            Self::Issuance => (inbox.issuance_next, inbox.issuance_frontier) = (next, frontier),
+            Self::Payments => (inbox.next, inbox.frontier) = (next, frontier),
         }
+    }
+
+    /// The edge of the tree of all entries that were looked at, if it is known.
+    fn frontier(self, inbox: &Inbox) -> Option<Frontier> {
+        let bytes = match self {
+            Self::Issuance => &inbox.issuance_frontier,
+            Self::Payments => &inbox.frontier,
+        };
+        let frontier = Frontier::from_bytes(bytes.as_ref()?.as_bytes())?;
+        (frontier.size() == self.next(inbox)).then_some(frontier)
     }
 }
 
@@ -101,6 +118,12 @@ impl Meter<'_> {
     }
 }
 
+/// How far a log is to be looked through, and what says that this is the log.
+struct Target {
+    size: u64,
+    believed: Believed,
+}
+
 /// Some entries of a log, and how far they bring the wallet.
 struct Round {
     entries: Vec<RawEntry>,
@@ -109,36 +132,30 @@ struct Round {
 }
 
 impl Inner {
-    /// Looks through both logs to their ends. What was found is durable together with how far was looked. Asks only for the
-    /// payments of the wallet's bucket when `terms` say how many there are and no other copy of the wallet is known.
+    /// Looks through both logs as far as they are signed. What was found is durable together with how far was looked. Asks
+    /// only for the payments of the wallet's bucket when `terms` say how many there are and no other copy of the wallet is
+    /// known.
     pub(crate) async fn catch_up(&self, terms: Option<&Terms>, progress: &Progress) -> Result<Scan, WalletError> {
         let _turn = self.scanning.lock().await;
         // Whatever an entry of the payment log before this one spends was withdrawn before: so it is found first.
-        let (payments, size) = self.log_size(Log::Payments).await?;
+        let payments = self.target(Log::Payments).await?;
         let restoring = self.book.lock().await.is_restoring();
-        let mut meter = Meter { progress, before: 0, total: size };
+        let mut meter = Meter { progress, before: 0, total: payments.size };
         if restoring {
-            let issuance = self.log_size(Log::Issuance).await?.1;
-            meter.total = size.saturating_add(issuance);
-            self.look_through(Log::Issuance, issuance, None, &meter).await?;
-            meter.before = issuance;
+            let issuance = self.issuance_of(&payments).await?;
+            meter.total = payments.size.saturating_add(issuance.size);
+            self.look_through(Log::Issuance, &issuance, None, &meter).await?;
+            meter.before = issuance.size;
         } else {
-            let quiet: Progress = Arc::new(|_, _| {});
-            let quiet = Meter { progress: &quiet, before: 0, total: 0 };
-            let looked = match self.log_size(Log::Issuance).await {
-                Ok((_, size)) => self.look_through(Log::Issuance, size, None, &quiet).await.map(drop),
-                Err(error) => Err(error),
-            };
-            match looked {
+            match self.look_through_issuance(&payments).await {
                 Ok(()) => {}
                 // It is looked through another time; payments do not wait for it.
-                Err(error @ (WalletError::Unreachable { .. } | WalletError::Refused { .. })) => {
+                Err(error) if error.passes() || matches!(error, WalletError::Refused { .. }) => {
                     tracing::debug!(%error, "the issuance log was not looked through");
                 }
                 Err(error) => return Err(error),
             }
         }
-        self.check_payment_log(&payments, size).await?;
         let bucket = match terms {
             Some(terms) => {
                 self.remember_terms(terms, false).await?;
@@ -146,34 +163,51 @@ impl Inner {
             }
             None => None,
         };
-        let scan = self.look_through(Log::Payments, size, bucket, &meter).await?;
+        let scan = self.look_through(Log::Payments, &payments, bucket, &meter).await?;
         if let Some(terms) = terms {
             self.remember_terms(terms, true).await?;
         }
         Ok(scan)
     }
 
-    async fn log_size(&self, log: Log) -> Result<(String, u64), WalletError> {
-        match log {
-            Log::Issuance => self.issuer.0.log().await,
-            Log::Payments => self.redeemer.0.log().await,
+    async fn look_through_issuance(&self, payments: &Target) -> Result<(), WalletError> {
+        let quiet: Progress = Arc::new(|_, _| {});
+        let quiet = Meter { progress: &quiet, before: 0, total: 0 };
+        let issuance = self.issuance_of(payments).await?;
+        self.look_through(Log::Issuance, &issuance, None, &quiet).await.map(drop)
+    }
+
+    /// How far a log is signed, after some patience for what has just been written to it.
+    async fn target(&self, log: Log) -> Result<Target, WalletError> {
+        let (origin, size) = self.reader(log).await?.log().await?;
+        if self.origin(log).await.is_some_and(|pinned| pinned != origin) {
+            return Err(log.contradiction("its log is another one than before".to_owned()));
         }
+        let believed = match self.checkpoint_of(log, size).await {
+            // The rest is looked at another time.
+            Err(WalletError::NotSignedYet { .. }) => self.checkpoint(log).await?,
+            believed => believed?,
+        };
+        Ok(Target { size: believed.size(), believed })
+    }
+
+    /// How far the issuance log is to be looked through. A payment checkpoint names the issuance log that it rests on: that
+    /// has to be the one that this wallet is shown, and as far as that.
+    async fn issuance_of(&self, payments: &Target) -> Result<Target, WalletError> {
+        let mut issuance = self.target(Log::Issuance).await?;
+        let Some(named) = payments.believed.checkpoint.checkpoint().issuance else { return Ok(issuance) };
+        if named.size > issuance.size {
+            let believed = self.checkpoint_of(Log::Issuance, named.size).await?;
+            issuance = Target { size: believed.size(), believed };
+        }
+        if self.continues(&named, &issuance.believed).await? {
+            return Ok(issuance);
+        }
+        Err(self.stop(Log::Issuance, &payments.believed.checkpoint, &issuance.believed.checkpoint).await?)
     }
 
     async fn entries(&self, log: Log, from: u64, bucket: Option<(u32, u32)>) -> Result<Entries, WalletError> {
-        match log {
-            Log::Issuance => self.issuer.0.entries(from, bucket).await,
-            Log::Payments => self.redeemer.0.entries(from, bucket).await,
-        }
-    }
-
-    async fn check_payment_log(&self, origin: &str, size: u64) -> Result<(), WalletError> {
-        let book = self.book.lock().await;
-        let pinned = book.pins().and_then(|pins| pins.redeemer_origin.as_deref());
-        if pinned.is_some_and(|pinned| pinned != origin) || size < book.inbox().next {
-            return Err(Log::Payments.contradiction("its log is another one, or shorter than before".to_owned()));
-        }
-        Ok(())
+        self.reader(log).await?.entries(from, bucket).await
     }
 
     /// The bucket to ask for, if the bits of buckets have not changed since the log was last looked through. Other copies
@@ -199,23 +233,23 @@ impl Inner {
         book.commit(vec![crate::book::Edit::Inbox(inbox)]).await
     }
 
-    /// Looks through one log up to a size that it had.
+    /// Looks through one log up to a size that it has signed.
     async fn look_through(
         &self,
         log: Log,
-        size: u64,
+        target: &Target,
         bucket: Option<(u32, u32)>,
         meter: &Meter<'_>,
     ) -> Result<Scan, WalletError> {
+        let size = target.size;
         let known = log.next(self.book.lock().await.inbox());
-        if known > size {
-            return Err(log.contradiction("its log is shorter than before".to_owned()));
-        }
         meter.tell(known);
         let mut scan = Scan::default();
-        if known == size {
+        if known >= size {
+            // What an older copy of the log lacks was looked at before.
             return Ok(scan);
         }
+        let mut check = Check::new(self, log, target, known, bucket.is_some()).await?;
         // Where exactly it stopped last time would tell the server which wallet comes back.
         let stream = self.entries(log, known - known % ENTRIES_ROUNDED, bucket).await?;
         let (rounds, mut arriving) = mpsc::channel(1);
@@ -227,14 +261,15 @@ impl Inner {
             let Round { entries, next, last } = round?;
             let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
             let looker = self.looker(&bucket_bits).await?;
-            let seen = blocking(move || look_at_all(&looker, entries)).await?;
-            for (_, seen) in &seen {
-                if let Seen::Policy { hash, bucket_bits: bits, .. } = seen {
-                    bucket_bits.insert(*hash, *bits);
+            let looked = blocking(move || look_at_all(&looker, &entries)).await?;
+            check.round(&looked, next).await?;
+            for looked in &looked {
+                if let Seen::Policy { hash, bucket_bits: bits, .. } = looked.seen {
+                    bucket_bits.insert(hash, bits);
                 }
             }
             scan.scanned += count;
-            scan.worthless += self.take_in(log, &seen, Some(next)).await?;
+            scan.worthless += self.take_in(log, &looked, Some((next, check.frontier.as_ref()))).await?;
             meter.tell(next);
             ended = last;
         }
@@ -252,7 +287,12 @@ impl Inner {
 
     /// Takes a round into the book, and with `next` how far it brings the wallet. Answers how many payments are worth
     /// nothing.
-    pub(crate) async fn take_in(&self, log: Log, seen: &[(u64, Seen)], next: Option<u64>) -> Result<u64, WalletError> {
+    pub(crate) async fn take_in(
+        &self,
+        log: Log,
+        looked: &[Looked],
+        next: Option<(u64, Option<&Frontier>)>,
+    ) -> Result<u64, WalletError> {
         let (mut asked_key, mut asked_policy, mut lenient) = (false, false, false);
         let mut policies = Vec::new();
         loop {
@@ -260,11 +300,11 @@ impl Inner {
                 let mut book = self.book.lock().await;
                 let mut intake = Intake::new(&book, lenient)?;
                 intake.inbox().policies.extend(policies.iter().cloned());
-                let taken = seen.iter().try_for_each(|(index, seen)| intake.take(log, *index, seen));
+                let taken = looked.iter().try_for_each(|looked| intake.take(log, looked.index, &looked.seen));
                 match taken {
                     Ok(()) => {
-                        if let Some(next) = next {
-                            log.set_next(intake.inbox(), next);
+                        if let Some((next, frontier)) = next {
+                            log.set_next(intake.inbox(), next, frontier);
                         }
                         let (edits, brought) = intake.into_edits()?;
                         if !edits.is_empty() {
@@ -283,7 +323,7 @@ impl Inner {
                 }
                 Stop::Policy if !asked_policy => {
                     asked_policy = true;
-                    policies = self.policies(next.unwrap_or(u64::MAX)).await?;
+                    policies = self.policies(next.map_or(u64::MAX, |(next, _)| next)).await?;
                 }
                 Stop::Key(_) | Stop::Policy => {
                     tracing::warn!("the payment log has a payment under a key or policy that nobody announces");
@@ -298,7 +338,7 @@ impl Inner {
     async fn policies(&self, before: u64) -> Result<Vec<(String, u32)>, WalletError> {
         let mut policies = Vec::new();
         let mut stream = self.entries(Log::Payments, 0, None).await?;
-        while let Step::Entry { index, bytes } = stream.next().await? {
+        while let Step::Entry { index, bytes, .. } = stream.next().await? {
             if index >= before {
                 break;
             }
@@ -313,6 +353,70 @@ impl Inner {
     }
 }
 
+/// Whether what was sent is what was signed.
+struct Check<'i> {
+    inner: &'i Inner,
+    log: Log,
+    believed: &'i Believed,
+    tiles: Tiles<'i>,
+    /// The edge of the tree so far, when every entry is seen.
+    frontier: Option<Frontier>,
+}
+
+impl<'i> Check<'i> {
+    /// From the entry `known` on; `filtered` when some will be left out.
+    async fn new(
+        inner: &'i Inner,
+        log: Log,
+        target: &'i Target,
+        known: u64,
+        filtered: bool,
+    ) -> Result<Self, WalletError> {
+        let believed = &target.believed;
+        let mut tiles = Tiles::new(inner.reader(log).await?, believed.size());
+        let last = log.frontier(inner.book.lock().await.inbox());
+        let frontier = match last {
+            _ if filtered => None,
+            Some(frontier) => Some(frontier),
+            None => {
+                let frontier = tiles.frontier(known).await?;
+                let proof = tiles.consistency(known).await?;
+                proof.verify(&frontier.head(), &believed.head()).map_err(|_| not_in_log(log, known))?;
+                Some(frontier)
+            }
+        };
+        Ok(Self { inner, log, believed, tiles, frontier })
+    }
+
+    /// Checks a round before anything of it is used.
+    async fn round(&mut self, looked: &[Looked], next: u64) -> Result<(), WalletError> {
+        let (believed, tiles) = (self.believed, &mut self.tiles);
+        let Some(frontier) = &mut self.frontier else {
+            let concerns: Vec<_> = {
+                let book = self.inner.book.lock().await;
+                looked.iter().filter(|looked| looked.seen.concerns() || looked.seen.touches(&book)).collect()
+            };
+            for looked in concerns {
+                self.inner.check_leaf_with(tiles, believed, looked.index, looked.leaf).await?;
+            }
+            return Ok(());
+        };
+        for looked in looked {
+            if looked.index != frontier.size() {
+                return Err(self.log.contradiction(format!("it left out entry {}", frontier.size())));
+            }
+            frontier.push(looked.leaf);
+        }
+        if frontier.size() != next {
+            return Err(self.log.contradiction(format!("it left out entry {}", frontier.size())));
+        }
+        let proof = tiles.consistency(next).await?;
+        proof.verify(&frontier.head(), &believed.head()).map_err(|_| {
+            self.log.contradiction(format!("what it shows as entries before {next} is not the log that it signed"))
+        })
+    }
+}
+
 /// Gathers what a stream brings into rounds: the entries from `known` up to `size`.
 async fn read(mut stream: Entries, known: u64, size: u64, rounds: mpsc::Sender<Result<Round, WalletError>>) {
     let mut round = Round { entries: Vec::new(), next: known, last: false };
@@ -324,9 +428,9 @@ async fn read(mut stream: Entries, known: u64, size: u64, rounds: mpsc::Sender<R
                 return;
             }
             Ok(Step::Entry { index, .. }) if index < known => continue,
-            Ok(Step::Entry { index, bytes }) if index < size => {
+            Ok(Step::Entry { index, bytes, proof_hash }) if index < size => {
                 round.next = index + 1;
-                round.entries.push(RawEntry { index, bytes });
+                round.entries.push(RawEntry { index, bytes, proof_hash });
             }
             Ok(Step::End(end)) if end < size => {
                 round.next = end.max(round.next);
@@ -338,7 +442,8 @@ async fn read(mut stream: Entries, known: u64, size: u64, rounds: mpsc::Sender<R
             }
         }
         round.last = round.next == size;
-        if round.last || round.entries.len() >= ROUND {
+        // Rounds end where those of all wallets do: what is asked of the tree there shows nothing.
+        if round.last || round.next.is_multiple_of(ROUND) {
             let last = round.last;
             let next = round.next;
             let sent = rounds.send(Ok(std::mem::replace(&mut round, Round { entries: Vec::new(), next, last: false })));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use farthing_ecash::{amount::Amount, identity::Identity};
+use farthing_ecash::{amount::Amount, identity::Identity, transaction::TransactionId};
 use farthing_proto::v1::{self, wallet_service_server::WalletService};
 use farthing_service::status::Refusal;
 use tokio::sync::mpsc;
@@ -65,6 +65,11 @@ impl WalletApi {
 impl WalletService for WalletApi {
     async fn get_info(&self, _: Request<v1::GetInfoRequest>) -> Result<Response<v1::GetInfoResponse>, Status> {
         let info = self.wallet.info().await.map_err(refused)?;
+        if info.strange_directory.is_some() {
+            tracing::error!(
+                "the directory has another key for this wallet's identity: payments to it go to somebody else"
+            );
+        }
         for problem in &info.problems {
             tracing::warn!("{problem}");
         }
@@ -177,6 +182,26 @@ impl WalletService for WalletApi {
         let amount = (request.amount > 0).then(|| Amount::new(request.amount));
         let made = self.wallet.create_request(amount, &request.memo).await.map_err(refused)?;
         Ok(Response::new(v1::CreateRequestResponse { uri: made.to_string() }))
+    }
+
+    async fn get_receipt(
+        &self,
+        request: Request<v1::GetReceiptRequest>,
+    ) -> Result<Response<v1::GetReceiptResponse>, Status> {
+        let id = request.into_inner().transaction_id;
+        let id = id.try_into().map_err(|_| Refusal::field("transaction_id", "must be 32 bytes"))?;
+        let receipt = self.wallet.receipt(TransactionId::new(id)).await.map_err(refused)?;
+        Ok(Response::new(v1::GetReceiptResponse { receipt }))
+    }
+
+    async fn get_trust(&self, _: Request<v1::GetTrustRequest>) -> Result<Response<v1::GetTrustResponse>, Status> {
+        let standing = self.wallet.standing().await.map_err(refused)?;
+        Ok(Response::new(encode::standing(standing)))
+    }
+
+    async fn go_on(&self, _: Request<v1::GoOnRequest>) -> Result<Response<v1::GoOnResponse>, Status> {
+        let evidence = self.wallet.go_on().await.map_err(refused)?;
+        Ok(Response::new(v1::GoOnResponse { evidence: encode::path(evidence.as_deref()) }))
     }
 
     type WatchEventsStream = ReceiverStream<Result<v1::WatchEventsResponse, Status>>;

@@ -189,6 +189,8 @@ mod tests {
             current: keys.last().unwrap().id(),
             day: Day::new(100),
             time_zone: "Europe/Luxembourg".to_owned(),
+            log_key: String::new(),
+            key_indices: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@
 //! server does not learn which entry a wallet is after, nor where it stopped the last time.
 
 mod evidence;
+mod standing;
 pub(crate) mod tiles;
 
 use std::{sync::Arc, time::Duration};
@@ -24,7 +25,7 @@ use self::tiles::Tiles;
 use crate::{
     book::{Book, Edit},
     client::Client,
-    error::WalletError,
+    error::{Server, WalletError},
     record::{Hex, LogTrust, Trust},
     scan::Log,
     wallet::inner::Inner,
@@ -140,7 +141,7 @@ impl Inner {
         Err(log.contradiction("none of the ledgers that the wallet is set up with has its log".to_owned()))
     }
 
-    async fn origin(&self, log: Log) -> Option<String> {
+    pub(crate) async fn origin(&self, log: Log) -> Option<String> {
         let book = self.book.lock().await;
         let pins = book.pins()?;
         match log {
@@ -195,27 +196,32 @@ impl Inner {
         if old == new {
             return Ok(believed);
         }
-        let continues = if new.size < old.size {
-            // A copy may be behind; the log itself may not.
-            if !self.ledgers.is_empty() {
-                return Err(WalletError::Unreachable {
-                    server: log.server(),
-                    what: "the ledger that the wallet reads is behind what it has read before".to_owned(),
-                });
-            }
-            false
-        } else if old.size == new.size {
-            false
-        } else {
-            let mut tiles = Tiles::new(client, new.size);
-            let proof = tiles.consistency(old.size).await?;
-            proof.verify(&old, &new).is_ok()
-        };
-        if !continues {
+        // A copy may be behind; the log itself may not.
+        if new.size < old.size && !self.ledgers.is_empty() {
+            let what = "it is behind what the wallet has read before".to_owned();
+            return Err(WalletError::Unreachable { server: Server::Ledger, what });
+        }
+        if !self.continues(&old, &believed).await? {
             return Err(self.stop(log, &last, &believed.checkpoint).await?);
         }
         self.remember_checkpoint(&believed).await?;
         Ok(believed)
+    }
+
+    /// Whether a checkpoint continues an older state of its log. Tiles that are not those of the checkpoint show neither: of
+    /// a copy that is the copy's fault, but a log that cannot show that it has continued has not.
+    pub(crate) async fn continues(&self, old: &TreeHead, believed: &Believed) -> Result<bool, WalletError> {
+        let new = believed.head();
+        if new.size <= old.size {
+            return Ok(new == *old);
+        }
+        let mut tiles = Tiles::new(self.reader(believed.log).await?, new.size);
+        let (edge, proof) = (tiles.frontier(old.size).await?.head(), tiles.consistency(old.size).await?);
+        if proof.verify(&edge, &new).is_err() && !self.ledgers.is_empty() {
+            let what = "its tiles are not those of the checkpoint that it shows".to_owned();
+            return Err(WalletError::Contradiction { server: Server::Ledger, what });
+        }
+        Ok(proof.verify(old, &new).is_ok())
     }
 
     async fn remember_checkpoint(&self, believed: &Believed) -> Result<(), WalletError> {
@@ -226,7 +232,7 @@ impl Inner {
     }
 
     /// Keeps both checkpoints as evidence and does nothing more from here on. Answers the error, for the caller.
-    async fn stop(
+    pub(crate) async fn stop(
         &self,
         log: Log,
         last: &SignedCheckpoint,
@@ -271,7 +277,8 @@ impl Inner {
         if self.book.lock().await.trust().verified.contains(&known) {
             return Ok(());
         }
-        let index = index.ok_or_else(|| log.contradiction("it does not say where its log has what it shows".to_owned()))?;
+        let index =
+            index.ok_or_else(|| log.contradiction("it does not say where its log has what it shows".to_owned()))?;
         let believed = self.checkpoint_of(log, index.saturating_add(1)).await?;
         let (bytes, proof_hash) = self.reader(log).await?.entry(index).await?;
         let entry = Entry::from_bytes(&bytes).ok().filter(|entry| entry.kind() == kind && entry.body() == body);
@@ -288,6 +295,17 @@ impl Inner {
     /// Checks that a leaf is in the tree of a checkpoint.
     pub(crate) async fn check_leaf(&self, believed: &Believed, index: u64, leaf: Hash) -> Result<(), WalletError> {
         let mut tiles = Tiles::new(self.reader(believed.log).await?, believed.size());
+        self.check_leaf_with(&mut tiles, believed, index, leaf).await
+    }
+
+    /// As [`Inner::check_leaf`], with tiles that may be there already.
+    pub(crate) async fn check_leaf_with(
+        &self,
+        tiles: &mut Tiles<'_>,
+        believed: &Believed,
+        index: u64,
+        leaf: Hash,
+    ) -> Result<(), WalletError> {
         let proof = tiles.inclusion(index).await?;
         proof.verify(leaf, index, &believed.head()).map_err(|_| not_in_log(believed.log, index))
     }
@@ -298,7 +316,8 @@ pub(crate) fn not_in_log(log: Log, index: u64) -> WalletError {
 }
 
 fn read(log: Log, policy: &TrustPolicy, origin: &str, text: &str) -> Result<SignedCheckpoint, WalletError> {
-    let wrong = |error: &dyn std::fmt::Display| log.contradiction(format!("its checkpoint is not to be believed: {error}"));
+    let wrong =
+        |error: &dyn std::fmt::Display| log.contradiction(format!("its checkpoint is not to be believed: {error}"));
     let note: SignedNote = text.parse().map_err(|error| wrong(&error))?;
     match policy.check(origin, note) {
         Ok(trusted) => Ok(trusted.checkpoint),

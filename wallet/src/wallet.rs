@@ -8,13 +8,20 @@ mod restore;
 mod resume;
 mod spend;
 
-use std::{future::Future, path::Path, sync::Arc};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use farthing_ecash::{
     amount::{Amount, Currency},
     identity::Identity,
     seed::Seed,
+    transaction::TransactionId,
 };
+use farthing_ledger::quorum::TrustPolicy;
 use farthing_service::{
     channel::Deadlines,
     clock::{Clock, SystemClock},
@@ -30,7 +37,7 @@ use crate::{
     error::WalletError,
     history::{HistoryItem, HistoryPage, RequestId},
     payment_request::PaymentRequest,
-    report::{Balance, Receipt, ReceiveReport, RegisterOutcome, RestoreReport, Resumed, WalletInfo},
+    report::{Balance, Receipt, ReceiveReport, RegisterOutcome, RestoreReport, Resumed, Standing, WalletInfo},
     vault::{self, Vault},
 };
 use inner::Inner;
@@ -61,11 +68,22 @@ pub struct Options {
     pub deadlines: Deadlines,
     /// How often a call is sent before the wallet gives up for the moment; at least once.
     pub attempts_max: u32,
+    /// How long to wait for a log to sign what has just been written to it.
+    pub checkpoint_patience: Duration,
+    /// Whom to trust, as the text of a C2SP tlog-policy: the logs, the witnesses, and how many of them have to agree. Only for
+    /// a wallet that is made; without it, it trusts the logs of the first contact.
+    pub trust: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock::default()), deadlines: Deadlines::default(), attempts_max: 4 }
+        Self {
+            clock: Arc::new(SystemClock::default()),
+            deadlines: Deadlines::default(),
+            attempts_max: 4,
+            checkpoint_patience: Duration::from_secs(15),
+            trust: None,
+        }
     }
 }
 
@@ -110,7 +128,10 @@ impl Wallet {
             Some(phrase) => (Seed::from_phrase(phrase)?, Zeroizing::new(phrase.to_owned())),
             None => Seed::generate(&mut UnwrapErr(SysRng)),
         };
-        Ok((Self::make(dir, passphrase, connection, Book::first(&seed, false)?, options).await?, phrase))
+        Ok((
+            Self::make(dir, passphrase, connection, Book::first(&seed, false, trust(&options)?)?, options).await?,
+            phrase,
+        ))
     }
 
     /// Makes a wallet in `dir` with the secrets of 24 words, whose past is in the logs: [`Wallet::restore`] has to be called
@@ -126,7 +147,7 @@ impl Wallet {
         options: Options,
     ) -> Result<Self, WalletError> {
         let seed = Seed::from_phrase(phrase)?;
-        Self::make(dir, passphrase, connection, Book::first(&seed, true)?, options).await
+        Self::make(dir, passphrase, connection, Book::first(&seed, true, trust(&options)?)?, options).await
     }
 
     async fn make(
@@ -358,6 +379,39 @@ impl Wallet {
         .await
     }
 
+    /// A receipt of a transaction in the history: a text that shows everybody, offline, that the log has it
+    /// ([`receipt::verify`](crate::receipt::verify)). It shows no more than the log: neither payer nor payee, nor the amount
+    /// of a payment. The server learns only in which 256 entries it lies.
+    ///
+    /// # Errors
+    /// [`WalletError::TransactionUnknown`], [`WalletError::NotSignedYet`], [`WalletError::Unreachable`].
+    pub async fn receipt(&self, transaction: TransactionId) -> Result<String, WalletError> {
+        self.run(move |inner| async move { inner.log_receipt(transaction).await }).await
+    }
+
+    /// Whom this wallet trusts, and what it has seen of the logs. Asks nobody.
+    ///
+    /// # Errors
+    /// [`WalletError::Damaged`].
+    pub async fn standing(&self) -> Result<Standing, WalletError> {
+        self.inner.standing().await
+    }
+
+    /// Goes on after a log has shown two states that exclude each other, relying on the one that was seen first. It stops
+    /// again when the log does not continue that. Answers where the evidence is, which stays; `None` when the wallet had not
+    /// stopped.
+    ///
+    /// # Errors
+    /// [`WalletError::Storage`], [`WalletError::DiskFull`].
+    pub async fn go_on(&self) -> Result<Option<PathBuf>, WalletError> {
+        self.run(|inner| async move { inner.go_on().await }).await
+    }
+
+    /// Where the evidence is, when a log has shown two states that exclude each other. Then the wallet has stopped.
+    pub async fn evidence(&self) -> Option<PathBuf> {
+        self.inner.book.lock().await.trust().stopped.as_ref().map(PathBuf::from)
+    }
+
     /// Makes a payment request to this wallet's identity; `None` leaves the amount to the payer.
     ///
     /// # Errors
@@ -387,6 +441,15 @@ impl Wallet {
             Err(error) => Err(WalletError::Internal { what: error.to_string() }),
         }
     }
+}
+
+/// The trust policy, if it can be read.
+fn trust(options: &Options) -> Result<Option<String>, WalletError> {
+    if let Some(text) = &options.trust {
+        let read = text.parse::<TrustPolicy>();
+        read.map_err(|error| WalletError::TrustPolicy { what: error.to_string() })?;
+    }
+    Ok(options.trust.clone())
 }
 
 /// Follows the history; see [`Wallet::watch`]. It keeps the wallet open as a clone does.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use farthing_ecash::{coin::Coin, credential::Credential, identity::Pid, note::Note, wallet_state::WalletState};
 
-use super::{Book, HeldNote, INBOX, PROFILE, STATE};
+use super::{Book, HeldNote, INBOX, PROFILE, STATE, TRUST};
 use crate::{
     error::WalletError,
     history::{HistoryItem, OperationKind, OperationState},
     operation::Operation,
-    record::{Hex, Inbox, Pins, Record, StoredNote},
+    record::{Hex, Inbox, Pins, Record, StoredNote, Trust},
     scan::Log,
     vault::{Change, RecordId},
 };
@@ -23,6 +23,7 @@ pub(crate) enum Edit {
     Restored,
     Pins(Pins),
     Inbox(Inbox),
+    Trust(Trust),
     State(Credential<WalletState>),
     AddCoin(Credential<Coin>),
     DropCoin(RecordId),
@@ -44,6 +45,7 @@ enum Ready {
     Restored,
     Pins(Pins),
     Inbox(Inbox),
+    Trust(Trust),
     State(Arc<Credential<WalletState>>),
     Coin(RecordId, Arc<Credential<Coin>>),
     DropCoin(RecordId),
@@ -85,6 +87,9 @@ impl Book {
                 }
                 Edit::Inbox(inbox) => {
                     (Change::Put(INBOX, Record::Inbox(inbox.clone()).to_plain()?), Ready::Inbox(inbox))
+                }
+                Edit::Trust(trust) => {
+                    (Change::Put(TRUST, Record::Trust(trust.clone()).to_plain()?), Ready::Trust(trust))
                 }
                 Edit::State(state) => {
                     let record = Record::State(Hex::new(&state.to_secret_bytes()));
@@ -135,6 +140,7 @@ impl Book {
             Ready::Restored => self.profile.restoring = false,
             Ready::Pins(pins) => self.profile.pins = Some(pins),
             Ready::Inbox(inbox) => self.inbox = inbox,
+            Ready::Trust(trust) => self.trust = trust,
             Ready::State(state) => self.state = Some(state),
             Ready::Coin(id, coin) => self.keep_coin(id, coin),
             Ready::DropCoin(id) => {

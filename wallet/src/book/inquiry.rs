@@ -10,6 +10,7 @@ use farthing_ecash::{
     keys::{KeyId, PublicKey},
     policy::UNRESTRICTED,
     seed::WalletKeys,
+    transaction::TransactionId,
     wallet_state::WalletState,
 };
 
@@ -18,7 +19,7 @@ use crate::{
     error::WalletError,
     history::{HistoryItem, HistoryPage, OperationKind, OperationState, RequestId},
     operation::{Inputs, Intent, Operation},
-    record::Inbox,
+    record::{Inbox, Trust},
     report::{Balance, Restricted},
     scan::Log,
     select::Candidate,
@@ -71,7 +72,12 @@ impl Book {
         self.keyring.values().next().map(|key| key.currency().clone())
     }
 
-    /// How far the payment log was looked through.
+    /// Whom the wallet believes.
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// How far the logs were looked through.
     pub(crate) fn inbox(&self) -> &Inbox {
         &self.inbox
     }
@@ -129,10 +135,6 @@ impl Book {
 
     pub(crate) fn note(&self, id: RecordId) -> Option<&HeldNote> {
         self.notes.get(&id)
-    }
-
-    pub(crate) fn coin(&self, id: RecordId) -> Option<&Arc<Credential<Coin>>> {
-        self.coins.get(&id)
     }
 
     /// The coin or note with this serial, if the wallet holds it.
@@ -199,6 +201,11 @@ impl Book {
     /// The item that was asked for with this request id.
     pub(crate) fn item_of_request(&self, request_id: RequestId) -> Option<&HistoryItem> {
         self.items.values().map(|(_, item)| item).find(|item| item.request_id == Some(request_id))
+    }
+
+    /// The item of this transaction.
+    pub(crate) fn item_of_transaction(&self, id: TransactionId) -> Option<&HistoryItem> {
+        self.items.values().map(|(_, item)| item).find(|item| item.transaction_id == Some(id))
     }
 
     /// The operation of an item.

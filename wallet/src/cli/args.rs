@@ -112,6 +112,20 @@ pub(super) enum Command {
     Redeem(Move),
     /// Make a payment request for others to pay: a link and a QR code
     Request(Request),
+    /// Write a receipt: a text that shows everybody, offline, that a transaction is in a public log
+    ///
+    /// It shows no more than the log does: neither who paid or was paid, nor the amount of a payment.
+    Receipt(Receipt),
+    /// Check a receipt, offline
+    ///
+    /// Ends with 0 when the transaction is in the log, with 1 when the receipt does not show that.
+    VerifyProof(VerifyProof),
+    /// Show whom the wallet trusts; go on after a log has shown two truths
+    ///
+    /// A wallet relies on what is in the public logs, as they sign it, and as many witnesses cosign it as the trust policy of
+    /// `farthing init --trust` asks for. When a log shows two states that exclude each other, the wallet keeps both signed
+    /// checkpoints in a file and stops.
+    Trust(TrustCommand),
     /// Show whose wallet this is, its caps, its servers, and what is unfinished
     Info,
     /// Hold the wallet open for other programs (gRPC on loopback)
@@ -140,6 +154,30 @@ pub(super) struct Init {
     /// with yet: a lost wallet comes back with `farthing restore`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) words_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) trust: Trust,
+}
+
+/// Whom a new wallet trusts.
+#[derive(Args)]
+pub(super) struct Trust {
+    /// Trust only these logs and witnesses: a C2SP tlog-policy with `log`, `witness`, `group` and `quorum` lines
+    /// [default: the logs that the servers show at the first contact, without witnesses]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) trust: Option<PathBuf>,
+    /// Read the logs from a copy, such as a follower's, and never from the servers; give it once for each log. What it says
+    /// is checked just as well. While it does not answer or is behind, the wallet waits and says so
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(super) ledger: Vec<String>,
+}
+
+/// `trust`
+#[derive(Args)]
+pub(super) struct TrustCommand {
+    /// Go on with the log as it was seen first. The wallet stops again when the log does not continue that. To go on with
+    /// the other log instead, make the wallet again from its words: `farthing restore` with another --data-dir
+    #[arg(long)]
+    pub(super) go_on: bool,
 }
 
 /// `restore`
@@ -160,6 +198,8 @@ pub(super) struct Restore {
     /// Whose wallet it is, such as alice@bank.example. The logs do not tell; may also be told later, by the same command
     #[arg(long, value_name = "IDENTITY")]
     pub(super) identity: Option<String>,
+    #[command(flatten)]
+    pub(super) trust: Trust,
 }
 
 /// `register`
@@ -231,6 +271,32 @@ pub(super) struct Request {
     pub(super) memo: Option<String>,
 }
 
+/// `receipt`
+#[derive(Args)]
+pub(super) struct Receipt {
+    /// The transaction id, 64 hex digits, as `farthing history` shows it
+    #[arg(value_parser = transaction_id)]
+    pub(super) id: TransactionId,
+    /// Write it to FILE instead of standard output
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// A transaction id on the command line.
+#[derive(Clone, Copy)]
+pub(super) struct TransactionId(pub(super) [u8; 32]);
+
+/// `verify-proof`
+#[derive(Args)]
+pub(super) struct VerifyProof {
+    /// The receipt; - is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) file: PathBuf,
+    /// Whom to trust: a C2SP tlog-policy with logs, witnesses and quorum [default: as the wallet does]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) trust: Option<PathBuf>,
+}
+
 /// `daemon`
 #[derive(Args)]
 pub(super) struct Daemon {
@@ -248,6 +314,15 @@ pub(super) struct Completions {
     /// The shell
     #[arg(value_enum, action = ArgAction::Set)]
     pub(super) shell: Shell,
+}
+
+fn transaction_id(text: &str) -> Result<TransactionId, String> {
+    let wrong = || "a transaction id has 64 hex digits".to_owned();
+    let digits: Vec<u8> = text.chars().map_while(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
+    let (pairs, []) = digits.as_chunks::<2>() else { return Err(wrong()) };
+    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+    let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| wrong())?;
+    if text.len() == 64 { Ok(TransactionId(bytes)) } else { Err(wrong()) }
 }
 
 fn request_id(text: &str) -> Result<RequestId, String> {

@@ -45,6 +45,8 @@ enum Holder {
 pub(super) enum Asks {
     Servers,
     Nobody,
+    /// Not even what is unfinished is finished.
+    NobodyEver,
 }
 
 impl Backend {
@@ -58,11 +60,14 @@ impl Backend {
     ) -> Result<Self, Problem> {
         let timeout = global.timeout;
         if let Some((client, endpoint)) = daemon::connect(dir, timeout).await.map_err(|error| daemon_problem(&error))? {
-            return Ok(Self { holder: Holder::Daemon(Box::new(client), endpoint), timeout });
+            let holder = Holder::Daemon(Box::new(client), endpoint);
+            return Ok(Self { holder, timeout });
         }
         let wallet = open_wallet(dir, global, output).await?;
         let patience = if asks == Asks::Servers { timeout } else { timeout.min(PATIENCE) };
-        resume(&wallet, output, meter, patience).await;
+        if asks != Asks::NobodyEver {
+            resume(&wallet, output, meter, patience).await;
+        }
         let api = WalletApi::new(wallet, tokio_util::sync::CancellationToken::new()).with_progress(meter.progress());
         Ok(Self { holder: Holder::Here(api), timeout })
     }
@@ -96,6 +101,18 @@ impl Backend {
                 None => Err(unknown()),
             },
         }
+    }
+
+    /// Says that the wallet has stopped, if it has.
+    pub(super) async fn stopped(&self) -> Option<WalletError> {
+        let evidence = match &self.holder {
+            Holder::Daemon(..) => {
+                let trust = within(PATIENCE, self.get_trust(v1::GetTrustRequest {})).await?.ok()?;
+                Some(trust.evidence).filter(|path| !path.is_empty())?.into()
+            }
+            Holder::Here(api) => api.wallet().evidence().await?,
+        };
+        Some(WalletError::LogContradictsItself { evidence })
     }
 
     /// The daemon, if it is one.
@@ -139,6 +156,9 @@ calls! {
     get_balance: GetBalanceRequest => GetBalanceResponse;
     list_history: ListHistoryRequest => ListHistoryResponse;
     create_request: CreateRequestRequest => CreateRequestResponse;
+    get_receipt: GetReceiptRequest => GetReceiptResponse;
+    get_trust: GetTrustRequest => GetTrustResponse;
+    go_on: GoOnRequest => GoOnResponse;
 }
 
 /// Opens the wallet in this process.

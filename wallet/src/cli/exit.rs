@@ -24,11 +24,13 @@ pub enum Exit {
     Evidence = 6,
     /// The wallet cannot be used as it is.
     Wallet = 7,
+    /// A log has shown two truths.
+    Distrust = 8,
 }
 
 impl Exit {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Done,
         Self::Fault,
         Self::Usage,
@@ -37,6 +39,7 @@ impl Exit {
         Self::Pending,
         Self::Evidence,
         Self::Wallet,
+        Self::Distrust,
     ];
 
     /// The code that the process ends with.
@@ -50,13 +53,16 @@ impl Exit {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Fault => "a fault of this program, of the daemon or of a server",
+            Self::Fault => "a fault of this program, of the daemon or of a server; a receipt that does not hold",
             Self::Usage => "a mistake in the command: unknown option, no amount, too many decimals, no identity",
             Self::Refused => "refused by the policy or the issuer: a cap, the invitation, an unknown identity or key",
             Self::Insufficient => "the wallet or the account holds too little",
             Self::Pending => "a server does not answer, or the outcome is not known yet; the wallet goes on by itself",
             Self::Evidence => "money was spent before by another transaction, or a proof does not verify",
             Self::Wallet => "the wallet cannot be used: missing, locked, wrong passphrase, damaged, not registered",
+            Self::Distrust => {
+                "a log has shown two states that exclude each other: the wallet has kept the proof and stopped"
+            }
         }
     }
 
@@ -88,6 +94,7 @@ impl From<ErrorReason> for Exit {
             | ErrorReason::CheckpointUnknown
             | ErrorReason::TimedOut => Self::Pending,
             ErrorReason::ProofInvalid | ErrorReason::AlreadySpent => Self::Evidence,
+            ErrorReason::LogContradiction => Self::Distrust,
             ErrorReason::NotRegistered | ErrorReason::TokenInvalid => Self::Wallet,
             ErrorReason::EntryUnknown
             | ErrorReason::MethodUnknown

@@ -111,6 +111,11 @@ const fn next(reason: ErrorReason) -> &'static str {
             "Nothing was redeemed, your money is still in the wallet. More would have come back than was ever issued: tell the \
              issuer, this has to be looked into."
         }
+        ErrorReason::LogContradiction => {
+            "Keep the evidence file and show it to the operators, to witnesses and to other users: whoever runs the log has \
+             signed both. Do not delete the wallet. When the log is again as it was seen first, `farthing trust --go-on` goes \
+             on; if the later one turns out to be right, `farthing restore` makes the wallet again in another directory."
+        }
         ErrorReason::CheckpointUnknown => {
             "The server has not signed or the witnesses have not cosigned it yet. Wait a little and run the command again."
         }

@@ -1,6 +1,7 @@
 //! The commands.
 
 use std::{
+    cell::Cell,
     future::Future,
     io::{self, IsTerminal as _},
     path::{Path, PathBuf},
@@ -9,7 +10,10 @@ use std::{
 
 use clap::CommandFactory as _;
 use farthing_proto::v1;
-use farthing_service::logging::{self, LogFormat};
+use farthing_service::{
+    logging::{self, LogFormat},
+    status::Failure,
+};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -27,7 +31,9 @@ mod amount;
 mod daemon;
 mod init;
 mod moves;
+mod receipt;
 mod restore;
+mod trust;
 
 /// How long what goes on in the background may hold up the end. What the wallet began it finishes with the next command.
 const END_PATIENCE: Duration = Duration::from_millis(200);
@@ -47,7 +53,7 @@ pub(super) fn run(cli: &Cli, output: &Output) -> Result<Exit, Problem> {
 
 async fn command(cli: &Cli, output: &Output) -> Result<Exit, Problem> {
     let dir = data_dir(&cli.global)?;
-    let session = Session { global: &cli.global, output, meter: Meter::new(output), dir };
+    let session = Session { global: &cli.global, output, meter: Meter::new(output), dir, stopped: Cell::new(false) };
     match &cli.command {
         Command::Init(arguments) => init::init(arguments, &session).await,
         Command::Restore(arguments) => restore::restore(arguments, &session).await,
@@ -57,6 +63,9 @@ async fn command(cli: &Cli, output: &Output) -> Result<Exit, Problem> {
         Command::Receive => moves::receive(&session).await,
         Command::Redeem(arguments) => moves::redeem(arguments, &session).await,
         Command::Request(arguments) => moves::request(arguments, &session).await,
+        Command::Receipt(arguments) => receipt::receipt(arguments, &session).await,
+        Command::VerifyProof(arguments) => receipt::verify_proof(arguments, &session).await,
+        Command::Trust(arguments) => trust::trust(arguments, &session).await,
         Command::Balance => balance(&session).await,
         Command::History(arguments) => {
             let page_token = arguments.page_token.clone().unwrap_or_default();
@@ -74,6 +83,8 @@ struct Session<'a> {
     output: &'a Output,
     meter: Meter,
     dir: PathBuf,
+    /// A log has shown two truths: also what could be done ends with that code.
+    stopped: Cell<bool>,
 }
 
 impl Session<'_> {
@@ -85,6 +96,11 @@ impl Session<'_> {
         let backend = Backend::open(&self.dir, self.global, self.output, &self.meter, asks);
         let backend = backend.await?;
         let mut ended = self.during(what, work(&backend)).await;
+        if let (Ok(_), Some(error)) = (&ended, backend.stopped().await) {
+            self.stopped.set(true);
+            let problem = Problem::from(Failure::from(crate::service::status(&error)));
+            self.output.note(format_args!("{}\n{}", problem.message, problem.next));
+        }
         if let Err(problem) = &mut ended
             && problem.names_amounts()
         {
@@ -101,7 +117,7 @@ impl Session<'_> {
 
     fn show(&self, shown: &Shown) -> Result<Exit, Problem> {
         self.output.result(&shown.text, &shown.document)?;
-        Ok(Exit::Done)
+        Ok(if self.stopped.get() { Exit::Distrust } else { Exit::Done })
     }
 }
 

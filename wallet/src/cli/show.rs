@@ -8,15 +8,20 @@ use farthing_proto::v1;
 use serde_json::{Value, json};
 
 use super::printable::printable;
-use crate::report::{RestoreReport, Restored};
+use crate::{
+    receipt::Proven,
+    report::{RestoreReport, Restored},
+};
 
 mod history;
 mod info;
 mod moves;
+mod trust;
 
 pub(super) use history::history;
 pub(super) use info::{Place, info};
 pub(super) use moves::{paid, received, redeemed, withdrawn};
+pub(super) use trust::{gone_on, trust};
 
 /// An answer in both forms.
 pub(super) struct Shown {
@@ -100,6 +105,42 @@ pub(super) fn registered(answer: &v1::WalletServiceRegisterResponse) -> Shown {
         printable(valid_through)
     );
     let document = json!({ "identity": identity, "class": class_name, "valid_through": valid_through });
+    Shown { text, document }
+}
+
+/// What a receipt shows.
+pub(super) fn proven(proven: &Proven) -> Shown {
+    let id: String = proven.transaction_id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (index, size) = (proven.index, proven.log_size);
+    let mut text = format!(
+        "The transaction is in the log.\nlog          {}\nentry        {index} of {size}\ntransaction  {id}\nkind         \
+         {}\nday          {}\n",
+        printable(&proven.origin),
+        proven.statement,
+        proven.day
+    );
+    if let Some(amount) = proven.amount {
+        text += &format!("amount       {amount} minor units\n");
+    }
+    if proven.witnesses.is_empty() {
+        text += "signed by    the log alone\n";
+    }
+    for (name, at) in &proven.witnesses {
+        text += &format!("witness      {} at {}\n", printable(name), history::utc(*at));
+    }
+    let witnesses =
+        proven.witnesses.iter().map(|(name, at)| json!({ "name": name, "unix_seconds": at })).collect::<Vec<_>>();
+    let document = json!({
+        "proven": true,
+        "origin": proven.origin,
+        "index": index,
+        "log_size": size,
+        "transaction_id": id,
+        "kind": proven.statement,
+        "day": proven.day,
+        "amount": proven.amount,
+        "witnesses": witnesses,
+    });
     Shown { text, document }
 }
 

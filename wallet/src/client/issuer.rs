@@ -27,11 +27,26 @@ pub(crate) struct IssuerFacts {
     pub(crate) current: KeyId,
     pub(crate) day: Day,
     pub(crate) time_zone: String,
+    /// Verifier key of its log.
+    pub(crate) log_key: String,
+    /// Where its log has each of the keys.
+    pub(crate) key_indices: Vec<u64>,
+}
+
+/// An identity's key as the directory shows it.
+#[derive(Clone)]
+pub(crate) struct Listed {
+    pub(crate) hash: [u8; 32],
+    pub(crate) key: EncryptionKey,
+    /// Where the log has it, once it does.
+    pub(crate) log_index: Option<u64>,
 }
 
 /// A bucket of the directory.
 pub(crate) struct Bucket {
-    pub(crate) entries: Vec<([u8; 32], EncryptionKey)>,
+    pub(crate) entries: Vec<Listed>,
+    /// How long an entry waits for its place in the log at most, in seconds.
+    pub(crate) log_interval_seconds: u32,
     /// Number of identities in the whole directory.
     pub(crate) size: u64,
 }
@@ -54,6 +69,8 @@ impl IssuerClient {
             current: current.map_err(|_| malformed("a malformed key id"))?,
             day: Day::new(facts.logical_day),
             time_zone: facts.time_zone,
+            log_key: facts.log_verifier_key,
+            key_indices: facts.key_log_indices,
         })
     }
 
@@ -92,11 +109,15 @@ impl IssuerClient {
         };
         let bucket = self.0.call(call).await.map_err(CallError::into_error)?.into_inner();
         let entry = |entry: farthing_proto::v1::DirectoryEntry| {
-            Some((entry.hash.try_into().ok()?, EncryptionKey::from_bytes(&entry.encryption_key).ok()?))
+            Some(Listed {
+                hash: entry.hash.try_into().ok()?,
+                key: EncryptionKey::from_bytes(&entry.encryption_key).ok()?,
+                log_index: entry.log_index,
+            })
         };
         let entries = bucket.entries.into_iter().map(entry).collect::<Option<_>>();
         let entries = entries.ok_or_else(|| malformed("a malformed directory entry"))?;
-        Ok(Bucket { entries, size: bucket.directory_size })
+        Ok(Bucket { entries, size: bucket.directory_size, log_interval_seconds: bucket.log_interval_seconds })
     }
 
     pub(crate) async fn account(

@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use farthing_ledger::tile::TilePath;
 use farthing_proto::v1::{
-    BucketFilter, GetEntryRequest, GetLogSizeRequest, StreamEntriesRequest, StreamEntriesResponse,
-    ledger_service_client::LedgerServiceClient, stream_entries_response::Item,
+    BucketFilter, ErrorReason, GetCheckpointRequest, GetEntryRequest, GetLogSizeRequest, GetTileRequest,
+    StreamEntriesRequest, StreamEntriesResponse, ledger_service_client::LedgerServiceClient,
+    stream_entries_response::Item,
 };
 use farthing_service::status::Failure;
 use tonic::Streaming;
 
 use super::{CallError, Client};
 use crate::error::{Server, WalletError};
+
+/// The largest bundle of entries: 256 of at most 65,535 bytes and their lengths, and an envelope.
+const TILE_BYTES_MAX: usize = 256 * (65_535 + 2) + 1_024;
 
 impl Client {
     /// Origin and size of the log.
@@ -20,13 +25,42 @@ impl Client {
         Ok((log.origin, log.size))
     }
 
-    /// The bytes of one entry.
-    pub(crate) async fn entry(&self, index: u64) -> Result<Vec<u8>, WalletError> {
+    /// The bytes of one entry, and the hash of its proof part.
+    pub(crate) async fn entry(&self, index: u64) -> Result<(Vec<u8>, Vec<u8>), WalletError> {
         let call =
             |channel| async move { LedgerServiceClient::new(channel).get_entry(GetEntryRequest { index }).await };
         let entry = self.call(call).await.map_err(CallError::into_error)?.into_inner().entry;
         let entry = entry.filter(|entry| entry.index == index);
-        Ok(entry.ok_or_else(|| malformed(self.server, "another entry than the one asked for"))?.entry)
+        let entry = entry.ok_or_else(|| malformed(self.server, "another entry than the one asked for"))?;
+        Ok((entry.entry, entry.proof_hash))
+    }
+
+    /// The note of the newest checkpoint that so many witnesses have cosigned.
+    pub(crate) async fn checkpoint(&self, cosignatures: usize) -> Result<String, WalletError> {
+        let cosignatures = u32::try_from(cosignatures).unwrap_or(u32::MAX);
+        let call = |channel| async move {
+            LedgerServiceClient::new(channel).get_checkpoint(GetCheckpointRequest { cosignatures }).await
+        };
+        match self.call(call).await {
+            Ok(checkpoint) => Ok(checkpoint.into_inner().note),
+            Err(error) if error.failure.reason == ErrorReason::CheckpointUnknown => {
+                Err(WalletError::NotSignedYet { server: self.server })
+            }
+            Err(error) => Err(error.into_error()),
+        }
+    }
+
+    /// The bytes of a tile.
+    pub(crate) async fn tile(&self, path: TilePath) -> Result<Vec<u8>, WalletError> {
+        let path = path.to_string();
+        let call = |channel| {
+            let path = path.clone();
+            async move {
+                let mut client = LedgerServiceClient::new(channel).max_decoding_message_size(TILE_BYTES_MAX);
+                client.get_tile(GetTileRequest { path }).await
+            }
+        };
+        Ok(self.call(call).await.map_err(CallError::into_error)?.into_inner().data)
     }
 
     /// Streams the log from an index to its end; of payments only those of a bucket, if one is given with its bits.
@@ -48,7 +82,7 @@ fn malformed(server: Server, what: &str) -> WalletError {
 /// A step through the log.
 pub(crate) enum Step {
     /// An entry.
-    Entry { index: u64, bytes: Vec<u8> },
+    Entry { index: u64, bytes: Vec<u8>, proof_hash: Vec<u8> },
     /// The end: everything before this index was sent or left out.
     End(u64),
 }
@@ -74,7 +108,7 @@ impl Entries {
             None => Err(unreachable("the stream of entries ended too early".to_owned())),
             Some(Item::Entry(entry)) if entry.index >= self.next => {
                 self.next = entry.index.saturating_add(1);
-                Ok(Step::Entry { index: entry.index, bytes: entry.entry })
+                Ok(Step::Entry { index: entry.index, bytes: entry.entry, proof_hash: entry.proof_hash })
             }
             Some(Item::CaughtUpTo(end)) if end >= self.next => Ok(Step::End(end)),
             Some(_) => Err(malformed(self.server, "log entries out of order")),

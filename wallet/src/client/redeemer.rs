@@ -22,6 +22,12 @@ pub(crate) struct RedeemerFacts {
     pub(crate) day: Day,
     pub(crate) policy: PolicyBody,
     pub(crate) rules: Vec<SignedRules>,
+    /// Verifier key of its log.
+    pub(crate) log_key: String,
+    /// Where its log has the policy.
+    pub(crate) policy_index: u64,
+    /// Where its log has each of the rules.
+    pub(crate) rules_indices: Vec<u64>,
 }
 
 pub(crate) struct RedeemerClient(pub(crate) Client);
@@ -47,6 +53,9 @@ impl RedeemerClient {
             day: Day::new(facts.logical_day),
             policy,
             rules: rules.map_err(|_| malformed("malformed rules"))?,
+            log_key: facts.log_verifier_key,
+            policy_index: facts.policy_log_index,
+            rules_indices: facts.rules_log_indices,
         })
     }
 

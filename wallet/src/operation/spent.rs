@@ -7,6 +7,7 @@ use farthing_ecash::{
     entry::{Entry, EntryKind},
     transaction::Core,
 };
+use farthing_ledger::hash::Hash;
 use farthing_service::status::Failure;
 
 use super::{Settled, drive::pending};
@@ -15,7 +16,11 @@ use crate::{
     error::{Server, WalletError},
     history::OperationState,
     record::Hex,
-    scan::{Log, look::Seen},
+    scan::{
+        Log,
+        look::{Looked, Seen},
+    },
+    trust,
     vault::RecordId,
     wallet::{Progress, inner::Inner},
 };
@@ -31,8 +36,8 @@ impl Inner {
     pub(super) async fn already_spent(&self, id: RecordId, failure: &Failure) -> Result<Settled, WalletError> {
         let log_index =
             failure.number("log_index").ok_or_else(|| contradiction("it does not say what spent a coin"))?;
-        let bytes = match self.redeemer.0.entry(log_index).await {
-            Ok(bytes) => bytes,
+        let (bytes, proof_hash) = match self.redeemer.0.entry(log_index).await {
+            Ok(entry) => entry,
             Err(WalletError::Unreachable { what, .. }) => {
                 return Ok(pending(&format!("the redeemer does not say what spent a coin: {what}")));
             }
@@ -54,15 +59,25 @@ impl Inner {
             let quiet: Progress = std::sync::Arc::new(|_, _| {});
             match self.catch_up(None, &quiet).await {
                 Ok(_) => {}
-                Err(WalletError::Unreachable { server, what }) => {
-                    return Ok(pending(&format!("the {server} does not show its log: {what}")));
+                Err(error) if error.passes() => {
+                    return Ok(pending(&format!("the log does not show yet what spent a coin: {error}")));
                 }
                 Err(error) => return Err(error),
             }
         }
         if self.book.lock().await.operation(id).is_some() {
-            // The entry was left out when the log was looked through, because its payee is in another bucket.
-            self.take_one(id, log_index, &bytes, &core).await?;
+            // The entry was left out when the log was looked through, because its payee is in another bucket; or the log is
+            // not signed so far.
+            let leaf = Hash::leaf(&trust::leaf(&bytes, &proof_hash));
+            let believed = match self.checkpoint_of(Log::Payments, log_index.saturating_add(1)).await {
+                Ok(believed) => believed,
+                Err(error) if error.passes() => {
+                    return Ok(pending(&format!("what spent a coin is not signed yet: {error}")));
+                }
+                Err(error) => return Err(error),
+            };
+            self.check_leaf(&believed, log_index, leaf).await?;
+            self.take_one(id, log_index, &bytes, leaf, &core).await?;
         }
         let book = self.book.lock().await;
         let done = |number| book.item(number).is_some_and(|item| item.state == OperationState::Done);
@@ -70,7 +85,14 @@ impl Inner {
     }
 
     /// Takes in the entry that spent an input of an operation.
-    async fn take_one(&self, id: RecordId, index: u64, bytes: &[u8], core: &Core) -> Result<(), WalletError> {
+    async fn take_one(
+        &self,
+        id: RecordId,
+        index: u64,
+        bytes: &[u8],
+        leaf: Hash,
+        core: &Core,
+    ) -> Result<(), WalletError> {
         let seen = self.looker(&Default::default()).await?.look(bytes);
         let own = matches!(&seen, Seen::Transaction(sighting) if sighting.own);
         {
@@ -89,7 +111,7 @@ impl Inner {
                 ));
             }
         }
-        self.take_in(Log::Payments, &[(index, seen)], None).await?;
+        self.take_in(Log::Payments, &[Looked { index, leaf, seen }], None).await?;
         Ok(())
     }
 }

@@ -161,6 +161,10 @@ impl<'b> Intake<'b> {
     }
 
     fn transaction(&mut self, log: Log, index: u64, sighting: &Sighting) -> Result<(), Stop> {
+        if !sighting.own && self.book.is_settled(log, index) {
+            let what = format!("entry {index} is not the transaction of this wallet that it answered from there");
+            return Err(log.contradiction(what).into());
+        }
         if let Some(entry) = &sighting.entry {
             let malformed = || log.contradiction(format!("entry {index} is malformed"));
             let (core, answer) = Core::from_prefix(entry.body()).map_err(|_| malformed())?;

@@ -15,7 +15,9 @@ use farthing_ecash::{
     transaction::Outline,
 };
 
-use crate::error::WalletError;
+use farthing_ledger::hash::Hash;
+
+use crate::{book::Book, error::WalletError, trust};
 
 /// Bytes before the body of an entry: its type and its logical day.
 const HEAD: usize = 5;
@@ -27,6 +29,15 @@ const SHARE_MIN: usize = 64;
 pub(crate) struct RawEntry {
     pub(crate) index: u64,
     pub(crate) bytes: Vec<u8>,
+    pub(crate) proof_hash: Vec<u8>,
+}
+
+/// An entry that was looked at.
+pub(crate) struct Looked {
+    pub(crate) index: u64,
+    /// The hash of its leaf.
+    pub(crate) leaf: Hash,
+    pub(crate) seen: Seen,
 }
 
 /// What an entry is to this wallet.
@@ -34,7 +45,7 @@ pub(crate) enum Seen {
     /// Nothing.
     Nothing,
     /// An issuing key is announced.
-    Key(PublicKey),
+    Key(Box<PublicKey>),
     /// A policy is in force from here on.
     Policy { hash: PolicyHash, months: u32, bucket_bits: u8 },
     /// The directory has a key for this wallet's identity: this wallet's own, or another.
@@ -64,6 +75,22 @@ pub(crate) struct Looker {
     pub(crate) bucket_bits: HashMap<PolicyHash, u8>,
 }
 
+impl Seen {
+    /// Whether it makes a difference to this wallet.
+    pub(crate) fn concerns(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Transaction(sighting) => sighting.entry.is_some(),
+            Self::Key(_) | Self::Policy { .. } | Self::Directory { .. } => true,
+        }
+    }
+
+    /// Whether it discloses the serial of something that the wallet holds.
+    pub(crate) fn touches(&self, book: &Book) -> bool {
+        matches!(self, Self::Transaction(sighting) if sighting.serials.iter().any(|serial| book.find(serial).is_some()))
+    }
+}
+
 impl Looker {
     /// What an entry is to this wallet. What does not decode is of a later version, or broken: it is nothing that this
     /// wallet could use.
@@ -76,7 +103,7 @@ impl Looker {
         match EntryKind::from_code(*head.first()?).ok()? {
             EntryKind::Transaction(statement) => self.transaction(statement, bytes, body).map(Seen::Transaction),
             EntryKind::Directory => self.directory(body),
-            EntryKind::Key => PublicKey::from_bytes(body).ok().map(Seen::Key),
+            EntryKind::Key => PublicKey::from_bytes(body).ok().map(|key| Seen::Key(Box::new(key))),
             EntryKind::Policy => {
                 let policy = PolicyBody::from_bytes(body).ok()?;
                 let terms = policy.terms();
@@ -114,21 +141,35 @@ impl Looker {
 }
 
 /// Looks at entries on all processors. Answers what they are in their order. Blocks.
-pub(crate) fn look_at_all(looker: &Looker, entries: Vec<RawEntry>) -> Result<Vec<(u64, Seen)>, WalletError> {
-    let look =
-        |share: &[RawEntry]| -> Vec<_> { share.iter().map(|entry| (entry.index, looker.look(&entry.bytes))).collect() };
+pub(crate) fn look_at_all(looker: &Looker, entries: &[RawEntry]) -> Result<Vec<Looked>, WalletError> {
+    let look_at = |share: &[RawEntry]| -> Vec<Looked> {
+        let look = |entry: &RawEntry| Looked {
+            index: entry.index,
+            leaf: Hash::leaf(&trust::leaf(&entry.bytes, &entry.proof_hash)),
+            seen: looker.look(&entry.bytes),
+        };
+        share.iter().map(look).collect()
+    };
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let share = entries.len().div_ceil(threads).max(SHARE_MIN);
     if entries.len() <= share {
-        return Ok(look(&entries));
+        return Ok(look_at(entries));
     }
     std::thread::scope(|scope| {
-        let threads: Vec<_> = entries.chunks(share).map(|share| scope.spawn(move || look(share))).collect();
-        let mut seen = Vec::with_capacity(entries.len());
+        let threads: Vec<_> = entries
+            .chunks(share)
+            .map(|share| {
+                scope.spawn({
+                    let look_at = &look_at;
+                    move || look_at(share)
+                })
+            })
+            .collect();
+        let mut looked = Vec::with_capacity(entries.len());
         for thread in threads {
             let share = thread.join();
-            seen.extend(share.map_err(|_| WalletError::Internal { what: "looking at an entry failed".to_owned() })?);
+            looked.extend(share.map_err(|_| WalletError::Internal { what: "looking at an entry failed".to_owned() })?);
         }
-        Ok(seen)
+        Ok(looked)
     })
 }

@@ -1,11 +1,13 @@
 //! What the wallet says, as messages of `farthing.v1`.
 
+use std::path::Path;
+
 use farthing_ecash::amount::{Amount, Currency};
 use farthing_proto::v1;
 
 use crate::{
     history::{HistoryItem, OperationKind, OperationState},
-    report::{Balance, IncomingPayment, PendingPayment, PendingReason, WalletInfo},
+    report::{Balance, IncomingPayment, LogStanding, PendingPayment, PendingReason, Standing, WalletInfo},
 };
 
 pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
@@ -31,6 +33,29 @@ pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
         payment_log_size: info.payment_log_size,
         anonymity_set_size: info.anonymity_set_size.unwrap_or_default(),
         pending_operations: info.pending.iter().map(item).collect(),
+        restoring: info.restoring,
+        evidence: path(info.evidence.as_deref()),
+        strange_directory_entry: info.strange_directory,
+    }
+}
+
+/// Empty for none.
+pub(super) fn path(path: Option<&Path>) -> String {
+    path.map_or_else(String::new, |path| path.display().to_string())
+}
+
+pub(super) fn standing(standing: Standing) -> v1::GetTrustResponse {
+    let log = |log: LogStanding| v1::TrustedLog {
+        verifier_key: log.key,
+        size: log.size.unwrap_or(0),
+        checkpoint: log.checkpoint.unwrap_or_default(),
+    };
+    v1::GetTrustResponse {
+        policy: standing.policy.to_string(),
+        first_contact: standing.first_contact,
+        issuance_log: standing.issuance.map(log),
+        payment_log: standing.payments.map(log),
+        evidence: path(standing.evidence.as_deref()),
     }
 }
 

@@ -50,6 +50,7 @@ fn peer(server: Server) -> &'static str {
     match server {
         Server::Issuer => "issuer",
         Server::Redeemer => "redeemer",
+        Server::Ledger => "ledger",
     }
 }
 

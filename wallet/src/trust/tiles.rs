@@ -95,15 +95,13 @@ impl<'c> Tiles<'c> {
     fn complete(&self, level: u32, index: u64) -> Result<Hash, Missing> {
         let (tile_level, height) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
         let first = index << height;
-        let missing = Missing {
-            level: u8::try_from(tile_level).unwrap_or(u8::MAX),
-            index: first / u64::from(TILE_WIDTH),
-        };
+        let missing =
+            Missing { level: u8::try_from(tile_level).unwrap_or(u8::MAX), index: first / u64::from(TILE_WIDTH) };
         let Some(tile) = self.fetched.get(&(missing.level, missing.index)) else { return Err(missing) };
         let place = usize::try_from(first % u64::from(TILE_WIDTH)).unwrap_or(usize::MAX);
         let mut row = tile.get(place..).and_then(|row| row.get(..1 << height)).unwrap_or_default().to_vec();
         while row.len() > 1 {
-            row = row.chunks(2).map(|pair| pair.iter().copied().reduce(|a, b| Hash::node(&a, &b))).flatten().collect();
+            row = row.chunks(2).filter_map(|pair| pair.iter().copied().reduce(|a, b| Hash::node(&a, &b))).collect();
         }
         // A tile that is too short was refused when it was fetched; what is not there proves nothing.
         Ok(row.first().copied().unwrap_or_else(Hash::empty_root))

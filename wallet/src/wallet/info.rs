@@ -13,6 +13,7 @@ use crate::{
     error::WalletError,
     operation::rule_for,
     report::{AccountInfo, ReceiptCaps, WalletInfo},
+    scan::Log,
     terms::{Issuance, Terms},
 };
 
@@ -23,7 +24,7 @@ impl Inner {
         let terms = note_problem(self.terms().await, &mut problems);
         let (mut account, mut issuance_log_size, mut anonymity_set_size) = (None, None, None);
         if let Some(issuance) = &issuance {
-            issuance_log_size = note_problem(self.issuer.0.log().await, &mut problems).map(|(_, size)| size);
+            issuance_log_size = self.book.lock().await.trust().last(Log::Issuance)?.map(|last| last.head().size);
             anonymity_set_size = note_problem(self.directory_size().await, &mut problems);
             if self.book.lock().await.state().is_ok() {
                 account = note_problem(self.account(issuance).await, &mut problems);
@@ -43,6 +44,9 @@ impl Inner {
             payment_log_size: book.inbox().next,
             anonymity_set_size,
             pending: book.pending(),
+            restoring: book.is_restoring(),
+            evidence: book.trust().stopped.as_ref().map(Into::into),
+            strange_directory: book.inbox().strange_directory,
             issuer: self.issuer.0.address().to_owned(),
             redeemer: self.redeemer.0.address().to_owned(),
             problems,

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use farthing_ecash::keys::{KeyId, PublicKey};
+use farthing_ecash::{
+    entry::EntryKind,
+    keys::{KeyId, PublicKey},
+};
 
 use super::Options;
 use crate::{
@@ -16,8 +19,10 @@ use crate::{
     directory::Directory,
     error::{Server, WalletError},
     operation::{Intent, Season},
-    record::Pins,
+    record::{Pins, Trust},
+    scan::Log,
     terms::{self, Issuance, Terms},
+    trust,
     vault::{RecordId, blocking},
 };
 
@@ -35,6 +40,10 @@ pub(crate) struct Inner {
     pub(crate) receiving: tokio::sync::Mutex<()>,
     /// Held by the one call that looks through the logs: what it finds is taken in in their order.
     pub(crate) scanning: tokio::sync::Mutex<()>,
+    /// Held by the one call that takes a new checkpoint for true: each has to continue the one before.
+    pub(crate) believing: tokio::sync::Mutex<()>,
+    /// Copies of the logs to read instead of those of the servers.
+    pub(crate) ledgers: Vec<Client>,
     /// Operations that a call is waiting for.
     driving: Mutex<HashSet<RecordId>>,
     /// The last terms, whose rules need no second verification.
@@ -55,6 +64,7 @@ impl Drop for Driving<'_> {
 
 impl Inner {
     pub(super) fn new(dir: &Path, connection: &Connection, options: Options, book: Book) -> Self {
+        let ledgers = connection.ledgers.iter().map(|address| Client::new(Server::Ledger, address, &options)).collect();
         Self {
             dir: dir.to_path_buf(),
             issuer: IssuerClient(Client::new(Server::Issuer, &connection.issuer, &options)),
@@ -64,6 +74,8 @@ impl Inner {
             book: tokio::sync::Mutex::new(book),
             receiving: tokio::sync::Mutex::new(()),
             scanning: tokio::sync::Mutex::new(()),
+            believing: tokio::sync::Mutex::new(()),
+            ledgers,
             driving: Mutex::default(),
             terms: Mutex::default(),
         }
@@ -101,14 +113,57 @@ impl Inner {
     /// Asks the issuer for its key and day. The first time, pins what it says.
     pub(crate) async fn issuance(&self) -> Result<Arc<Issuance>, WalletError> {
         let facts = self.issuer.facts().await?;
+        let pins = {
+            let mut book = self.book.lock().await;
+            book.check_not_stopped()?;
+            let pins = terms::check_issuer(book.pins(), &facts)?;
+            terms::check_day(Server::Issuer, facts.day, terms::own_day(&pins, self.unix_seconds())?)?;
+            self.remember_log_key(&mut book, Log::Issuance, &pins.issuer_origin, &facts.log_key).await?;
+            // Keys come in only when they are in the log; what names the log comes first.
+            let known = book.pins().map_or_else(Vec::new, |pins| pins.keys.clone());
+            self.remember(&mut book, Pins { keys: known.clone(), ..pins.clone() }).await?;
+            pins
+        };
+        self.checkpoint(Log::Issuance).await?;
+        for (place, key) in facts.keys.iter().enumerate() {
+            let index = facts.key_indices.get(place).copied();
+            self.check_public(Log::Issuance, EntryKind::Key, &key.to_bytes(), index).await?;
+        }
         let mut book = self.book.lock().await;
-        let pins = terms::check_issuer(book.pins(), &facts)?;
-        terms::check_day(Server::Issuer, facts.day, terms::own_day(&pins, self.unix_seconds())?)?;
-        self.remember(&mut book, pins).await?;
+        // Another call may have pinned more meanwhile.
+        let mut keys = book.pins().map_or_else(Vec::new, |pins| pins.keys.clone());
+        keys.extend(pins.keys.iter().filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>());
+        let redeemer_origin = book.pins().and_then(|pins| pins.redeemer_origin.clone());
+        self.remember(&mut book, Pins { keys, redeemer_origin, ..pins }).await?;
         let key = book.keyring().get(&facts.current).cloned();
         let key = key.ok_or_else(|| WalletError::Internal { what: "a pinned key is missing".to_owned() })?;
         terms::check_signs(Server::Issuer, &key, facts.day)?;
         Ok(Arc::new(Issuance { key, day: facts.day }))
+    }
+
+    /// Pins the key of a log, or compares it.
+    async fn remember_log_key(&self, book: &mut Book, log: Log, origin: &str, shown: &str) -> Result<(), WalletError> {
+        let trust = book.trust();
+        let checked = trust::check_key(trust, log, origin, shown)?;
+        if checked == *trust {
+            return Ok(());
+        }
+        book.commit(vec![Edit::Trust(checked)]).await
+    }
+
+    /// Policies follow each other: an older one, though it is in the log, would mark whom it is shown to.
+    async fn remember_epoch(&self, epoch: u32) -> Result<(), WalletError> {
+        let mut book = self.book.lock().await;
+        let known = book.trust().epoch;
+        if epoch < known {
+            let what = format!("it shows the policy of epoch {epoch}, which was replaced by that of epoch {known}");
+            return Err(Log::Payments.contradiction(what));
+        }
+        if epoch == known {
+            return Ok(());
+        }
+        let trust = Trust { epoch, ..book.trust().clone() };
+        book.commit(vec![Edit::Trust(trust)]).await
     }
 
     async fn remember(&self, book: &mut Book, pins: Pins) -> Result<(), WalletError> {
@@ -140,8 +195,17 @@ impl Inner {
             let pins = book.pins().cloned().ok_or_else(stranger)?;
             let pins = terms::check_redeemer(&pins, &facts.origin)?;
             terms::check_day(Server::Redeemer, facts.day, terms::own_day(&pins, self.unix_seconds())?)?;
+            self.remember_log_key(&mut book, Log::Payments, &facts.origin, &facts.log_key).await?;
             self.remember(&mut book, pins).await?;
         }
+        self.checkpoint(Log::Payments).await?;
+        let (policy, index) = (facts.policy.to_bytes(), Some(facts.policy_index));
+        self.check_public(Log::Payments, EntryKind::Policy, &policy, index).await?;
+        for (place, rules) in facts.rules.iter().enumerate().filter(|(_, rules)| rules.key() == key.id()) {
+            let index = facts.rules_indices.get(place).copied();
+            self.check_public(Log::Payments, EntryKind::Rules, &rules.to_bytes(), index).await?;
+        }
+        self.remember_epoch(facts.policy.terms().epoch).await?;
         let last = self.last_terms();
         let terms = blocking(move || terms::verify_terms(&key, facts, last.as_deref()).map(Arc::new)).await?;
         *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&terms));

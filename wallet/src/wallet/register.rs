@@ -9,6 +9,7 @@ use crate::{
     operation::{Intent, Operation, Register, Season, Settled},
     record::Inbox,
     report::{RegisterOutcome, Registration},
+    scan::Log,
     terms::Terms,
     vault::RecordId,
 };
@@ -20,9 +21,15 @@ impl Inner {
             return self.registered().await;
         }
         let issuance = self.issuance().await?;
-        // Nobody can pay to this wallet before, so it need not look further back.
-        let start = self.redeemer.0.log().await.map_or(0, |(_, size)| size);
-        let issuance_start = self.issuer.0.log().await.map_or(0, |(_, size)| size);
+        match self.terms().await {
+            Err(error) if !error.passes() => return Err(error),
+            _ => {}
+        }
+        // Nobody can pay to this wallet before, so it need not look further back than what the logs have signed.
+        let start = async |log| -> Result<u64, WalletError> {
+            Ok(self.book.lock().await.trust().last(log)?.map_or(0, |last| last.head().size))
+        };
+        let (start, issuance_start) = (start(Log::Payments).await?, start(Log::Issuance).await?);
         let driving = {
             let mut book = self.book.lock().await;
             if let Some((id, operation, register)) = begun(&book) {

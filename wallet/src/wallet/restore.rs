@@ -13,7 +13,9 @@ impl Inner {
     /// Refuses what a wallet that does not know its past must not do: it would take spent coins for money, or register
     /// twice.
     pub(super) async fn ready(&self) -> Result<(), WalletError> {
-        if self.book.lock().await.is_restoring() { Err(WalletError::RestoreUnfinished) } else { Ok(()) }
+        let book = self.book.lock().await;
+        book.check_not_stopped()?;
+        if book.is_restoring() { Err(WalletError::RestoreUnfinished) } else { Ok(()) }
     }
 
     /// Looks through both logs and puts together what the wallet holds. What an earlier run has found is not looked for

@@ -19,11 +19,19 @@ use farthing_ecash::{
     },
     entry::{Entry, EntryKind},
     identity::Identity,
-    keys::{KeyDates, KeyRing, SigningKey},
+    keys::{KeyDates, KeyRing, PublicKey, SigningKey},
     policy::PolicyBody,
     register::RegisterOpening,
+    rule::sign_rules,
     statement::Statement,
     transaction::{Transaction, TransactionId},
+};
+use farthing_ledger::{
+    checkpoint::{Checkpoint, SignedCheckpoint},
+    hash::Hash,
+    key::{CosignerKey, LogSigner},
+    note::Timestamp,
+    tree::Frontier,
 };
 use farthing_policy::Policy;
 use farthing_proto::v1::{
@@ -52,6 +60,7 @@ const POLICY: &str = r#"
 version = 1
 timezone = "UTC"
 grace = "10m"
+bucket_bits = BITS
 [currency]
 code = "EUR"
 exponent = 2
@@ -86,6 +95,7 @@ pub(crate) struct Books {
     pub(crate) day: u32,
     pub(crate) epoch: u32,
     pub(crate) fee: &'static str,
+    pub(crate) bucket_bits: u8,
     pub(crate) origin: &'static str,
     /// Names another redeemer key than the issuer's.
     pub(crate) foreign_key: bool,
@@ -93,9 +103,34 @@ pub(crate) struct Books {
     delayed: Vec<(Vec<u8>, Vec<u8>)>,
     directory: BTreeMap<[u8; 32], Vec<u8>>,
     pub(crate) issuance: Vec<Vec<u8>>,
+    /// The keys of the logs, issuance first.
+    pub(crate) signers: [LogSigner; 2],
+    /// Up to where the logs are signed; without, to their ends.
+    pub(crate) signed_to: [Option<usize>; 2],
+    /// Who signs instead of the logs' keys.
+    pub(crate) forgers: [Option<LogSigner>; 2],
+    /// What the trees have instead of these entries.
+    pub(crate) rewritten: HashMap<(Side, usize), Vec<u8>>,
+    /// What is shown instead of these entries, though the trees have them.
+    forged: HashMap<(Side, usize), Vec<u8>>,
+    /// Where bodies are said to be.
+    lies: HashMap<Vec<u8>, u64>,
+    /// Keys that are announced besides those that sign.
+    pub(crate) announced: Vec<PublicKey>,
+    /// Checkpoints of the payment log name an issuance log that nobody has seen.
+    pub(crate) names_another_issuance: bool,
+    /// How often the servers were asked for something of their logs.
+    pub(crate) log_calls: u64,
+    pub(crate) witnesses: Vec<CosignerKey>,
+    /// Where the directory's entries are in the log.
+    listed: HashMap<[u8; 32], u64>,
+    /// Entries of the directory are not logged.
+    pub(crate) unlisted: bool,
     pub(crate) payments: Vec<Vec<u8>>,
     /// After how many entries streams of the payment log break.
     pub(crate) payments_break_at: Option<usize>,
+    /// Signed rules by epoch.
+    rules: HashMap<u32, Vec<u8>>,
     answers: HashMap<TransactionId, (Vec<u8>, u64)>,
     spent: HashMap<Nullifier, u64>,
     /// Every transaction carried out.
@@ -107,6 +142,20 @@ pub(crate) struct Books {
     pub(crate) arrival: Option<Box<dyn FnMut() + Send>>,
 }
 
+/// One of the two logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Side {
+    Issuance = 0,
+    Payments = 1,
+}
+
+/// The hash of the proof part of every transaction of this bank, which keeps none.
+pub(crate) const PROOF_HASH: [u8; 32] = [7; 32];
+
+pub(crate) fn signer(origin: &str) -> LogSigner {
+    LogSigner::generate(origin, &mut UnwrapErr(SysRng)).unwrap()
+}
+
 /// A running bank.
 pub(crate) struct Bank {
     home: TempDir,
@@ -115,10 +164,25 @@ pub(crate) struct Bank {
     issuer: SocketAddr,
     redeemer: SocketAddr,
     certificates: DevCertificates,
+    desk: service::Desk,
+}
+
+/// A copy of both logs that others serve.
+#[derive(Default)]
+pub(crate) struct Copied {
+    /// Up to where it has the logs; without, to their ends.
+    pub(crate) sizes: Option<[usize; 2]>,
+    /// It serves tiles of other trees.
+    pub(crate) spoilt: bool,
 }
 
 fn key() -> SigningKey {
-    let [first, last_issue, accept_until, exchange_until] = [0, 100, 200, 300].map(|after| Day::new(TODAY - 1 + after));
+    key_from(TODAY - 1)
+}
+
+/// A key that begins on this day.
+pub(crate) fn key_from(first: u32) -> SigningKey {
+    let [first, last_issue, accept_until, exchange_until] = [0, 100, 200, 300].map(|after| Day::new(first + after));
     let dates = KeyDates { first, last_issue, accept_until, exchange_until };
     SigningKey::generate(Currency::new("EUR", 2).unwrap(), dates, &mut UnwrapErr(SysRng)).unwrap()
 }
@@ -132,14 +196,28 @@ impl Bank {
             day: TODAY,
             epoch: 1,
             fee: "0.01",
+            bucket_bits: 0,
             origin: "payments.example",
             foreign_key: false,
             fates: VecDeque::new(),
             delayed: Vec::new(),
             directory: BTreeMap::new(),
             issuance: Vec::new(),
+            signers: ["issuance.example", "payments.example"].map(signer),
+            signed_to: [None, None],
+            forgers: [None, None],
+            rewritten: HashMap::new(),
+            forged: HashMap::new(),
+            lies: HashMap::new(),
+            announced: Vec::new(),
+            names_another_issuance: false,
+            log_calls: 0,
+            witnesses: Vec::new(),
+            listed: HashMap::new(),
+            unlisted: false,
             payments: Vec::new(),
             payments_break_at: None,
+            rules: HashMap::new(),
             answers: HashMap::new(),
             spent: HashMap::new(),
             done: Vec::new(),
@@ -151,21 +229,29 @@ impl Bank {
         let books = Arc::new(Mutex::new(books));
         books.lock().unwrap().publish();
         let desk = service::Desk { books: Arc::clone(&books) };
-        let listen = async |server: Server| {
-            let tls = ServerTls::load(&certificates.server("bank").unwrap(), None).unwrap();
-            let address = "127.0.0.1:0".parse().unwrap();
-            let listener = Listener::bind(address, tls, ConnectionLimits::default()).await.unwrap();
-            let address = listener.address();
-            tokio::spawn(server.run(listener, CancellationToken::new()));
-            address
-        };
+        let log = |side| LedgerServiceServer::new(service::Log { desk: desk.clone(), side, copied: None });
         let server = || Server::new(ServerSettings::default());
-        let issuer = server().with_service(IssuerServiceServer::new(desk.clone()));
-        let issuer = issuer.with_service(LedgerServiceServer::new(service::Log { desk: desk.clone(), issuance: true }));
+        let issuer = server().with_service(IssuerServiceServer::new(desk.clone())).with_service(log(Side::Issuance));
         let redeemer = server().with_service(RedeemerServiceServer::new(desk.clone()));
-        let redeemer = redeemer.with_service(LedgerServiceServer::new(service::Log { desk, issuance: false }));
-        let (issuer, redeemer) = (listen(issuer).await, listen(redeemer).await);
-        Self { home, books, clock: Arc::new(ManualClock::new(NOON)), issuer, redeemer, certificates }
+        let redeemer = redeemer.with_service(log(Side::Payments));
+        let (issuer, redeemer) = (listen(&certificates, issuer).await, listen(&certificates, redeemer).await);
+        Self { home, books, clock: Arc::new(ManualClock::new(NOON)), issuer, redeemer, certificates, desk }
+    }
+
+    /// Somebody serves copies of the logs: where, for a wallet's connection, and what can be set.
+    pub(crate) async fn follow(&self) -> (Vec<ServerAddress>, Arc<Mutex<Copied>>) {
+        let copied = Arc::new(Mutex::new(Copied::default()));
+        let mut addresses = Vec::new();
+        for side in [Side::Issuance, Side::Payments] {
+            let log = service::Log { desk: self.desk.clone(), side, copied: Some(Arc::clone(&copied)) };
+            let server = Server::new(ServerSettings::default()).with_service(LedgerServiceServer::new(log));
+            addresses.push(self.server(listen(&self.certificates, server).await));
+        }
+        (addresses, copied)
+    }
+
+    fn server(&self, address: SocketAddr) -> ServerAddress {
+        ServerAddress { url: format!("https://{address}"), ca: self.certificates.authority() }
     }
 
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
@@ -197,12 +283,13 @@ impl Bank {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options { clock: self.clock.clone(), attempts_max: 1, ..Options::default() }
+        let checkpoint_patience = std::time::Duration::ZERO;
+        Options { clock: self.clock.clone(), attempts_max: 1, checkpoint_patience, ..Options::default() }
     }
 
     pub(crate) fn connection(&self) -> Connection {
-        let server = |address| ServerAddress { url: format!("https://{address}"), ca: self.certificates.authority() };
-        Connection { issuer: server(self.issuer), redeemer: server(self.redeemer) }
+        let (issuer, redeemer) = (self.server(self.issuer), self.server(self.redeemer));
+        Connection { issuer, redeemer, ledgers: Vec::new() }
     }
 
     pub(crate) async fn create(&self, name: &str) -> Wallet {
@@ -237,6 +324,15 @@ impl Bank {
     }
 }
 
+async fn listen(certificates: &DevCertificates, server: Server) -> SocketAddr {
+    let tls = ServerTls::load(&certificates.server("bank").unwrap(), None).unwrap();
+    let address = "127.0.0.1:0".parse().unwrap();
+    let listener = Listener::bind(address, tls, ConnectionLimits::default()).await.unwrap();
+    let address = listener.address();
+    tokio::spawn(server.run(listener, CancellationToken::new()));
+    address
+}
+
 pub(crate) fn identity(name: &str) -> Identity {
     Identity::parse(&format!("{name}@bank.example")).unwrap()
 }
@@ -263,18 +359,146 @@ impl Books {
     }
 
     pub(crate) fn policy(&self) -> PolicyBody {
-        Policy::parse(&POLICY.replace("FEE", self.fee)).unwrap().body(self.epoch)
+        Policy::parse(&POLICY.replace("FEE", self.fee).replace("BITS", &self.bucket_bits.to_string()))
+            .unwrap()
+            .body(self.epoch)
     }
 
-    fn log(&mut self, kind: EntryKind, body: Vec<u8>) -> u64 {
+    pub(crate) fn log(&mut self, kind: EntryKind, body: Vec<u8>) -> u64 {
         self.payments.push(Entry::new(kind, Day::new(self.day), body).unwrap().to_bytes());
         self.payments.len() as u64 - 1
     }
 
-    /// Puts the policy in force into the log.
+    /// Puts the policy in force and its rules into the log, and the keys.
     pub(crate) fn publish(&mut self) {
-        let policy = self.policy().to_bytes();
-        self.log(EntryKind::Policy, policy);
+        let policy = self.policy();
+        self.log(EntryKind::Policy, policy.to_bytes());
+        let rules = sign_rules(self.key(), &policy, &mut UnwrapErr(SysRng)).to_bytes();
+        self.log(EntryKind::Rules, rules.clone());
+        self.rules.insert(self.epoch, rules);
+        let keys: Vec<_> = self.keys.iter().map(|key| key.public().to_bytes()).collect();
+        for key in keys {
+            if self.find(Side::Issuance, EntryKind::Key, &key).is_none() {
+                self.issue(EntryKind::Key, key);
+            }
+        }
+    }
+
+    pub(crate) fn issue(&mut self, kind: EntryKind, body: Vec<u8>) -> u64 {
+        self.issuance.push(Entry::new(kind, Day::new(self.day), body).unwrap().to_bytes());
+        self.issuance.len() as u64 - 1
+    }
+
+    /// Where a log has what.
+    pub(crate) fn find(&self, side: Side, kind: EntryKind, body: &[u8]) -> Option<u64> {
+        if let Some(index) = self.lies.get(body) {
+            return Some(*index);
+        }
+        let entries = if side == Side::Issuance { &self.issuance } else { &self.payments };
+        let is =
+            |entry: &Vec<u8>| Entry::from_bytes(entry).is_ok_and(|entry| entry.kind() == kind && entry.body() == body);
+        entries.iter().rposition(is).map(|index| index as u64)
+    }
+
+    /// Shows an entry that was never logged, in the place of another.
+    pub(crate) fn forge(&mut self, side: Side, index: usize, kind: EntryKind, body: &[u8]) {
+        self.lies.insert(body.to_vec(), index as u64);
+        self.forged.insert((side, index), Entry::new(kind, Day::new(self.day), body.to_vec()).unwrap().to_bytes());
+    }
+
+    /// Shows again what was logged.
+    pub(crate) fn unforge(&mut self) {
+        self.forged.clear();
+        self.lies.clear();
+    }
+
+    /// The directory shows another key for an identity, and perhaps the log does where it has the true one.
+    pub(crate) fn exchange_key(&mut self, whose: &str, for_that_of: &str, forge: bool) {
+        let [hash, other] = [whose, for_that_of].map(|name| identity(name).pid().directory_hash());
+        let key = self.directory[&other].clone();
+        if forge {
+            let index = usize::try_from(self.listed[&hash]).unwrap();
+            self.forge(Side::Issuance, index, EntryKind::Directory, &[hash.as_slice(), &key].concat());
+        }
+        self.directory.insert(hash, key);
+    }
+
+    /// Logs the entries of the directory that wait.
+    pub(crate) fn list(&mut self) {
+        for (hash, key) in self.directory.clone() {
+            if !self.listed.contains_key(&hash) {
+                let index = self.issue(EntryKind::Directory, [hash.as_slice(), &key].concat());
+                self.listed.insert(hash, index);
+            }
+        }
+    }
+
+    /// Puts another policy in force without logging it or its rules. Answers both.
+    pub(crate) fn impose(&mut self, fee: &'static str) -> (Vec<u8>, Vec<u8>) {
+        (self.epoch, self.fee) = (self.epoch + 1, fee);
+        let policy = self.policy();
+        let rules = sign_rules(self.key(), &policy, &mut UnwrapErr(SysRng)).to_bytes();
+        self.rules.insert(self.epoch, rules.clone());
+        (policy.to_bytes(), rules)
+    }
+
+    fn entries(&self, side: Side) -> &Vec<Vec<u8>> {
+        if side == Side::Issuance { &self.issuance } else { &self.payments }
+    }
+
+    /// The entries as they are shown.
+    fn shown(&self, side: Side) -> Vec<Vec<u8>> {
+        let entries = self.entries(side).iter().enumerate();
+        entries.map(|(index, entry)| self.forged.get(&(side, index)).unwrap_or(entry).clone()).collect()
+    }
+
+    /// The leaves of a log's tree as far as it is signed, at most so many.
+    fn leaves(&self, side: Side, limit: usize) -> Vec<Vec<u8>> {
+        let entries = self.entries(side);
+        let signed = self.signed_to[side as usize].unwrap_or(entries.len()).min(limit);
+        let leaf = |(index, entry)| service::leaf(self.rewritten.get(&(side, index)).unwrap_or(entry));
+        entries.iter().take(signed).enumerate().map(leaf).collect()
+    }
+
+    /// The leaves as they are shown.
+    fn shown_leaves(&self, side: Side, limit: usize) -> Vec<Vec<u8>> {
+        let mut leaves = self.leaves(side, limit);
+        for (place, entry) in &self.forged {
+            if place.0 == side
+                && let Some(leaf) = leaves.get_mut(place.1)
+            {
+                *leaf = service::leaf(entry);
+            }
+        }
+        leaves
+    }
+
+    fn announced(&self) -> impl Iterator<Item = &PublicKey> {
+        self.keys.iter().map(SigningKey::public).chain(&self.announced)
+    }
+
+    fn checkpoint_of(&self, side: Side, limit: usize) -> Checkpoint {
+        let tree: Frontier = self.leaves(side, limit).iter().map(|leaf| Hash::leaf(leaf)).collect();
+        let origin = self.signers[side as usize].verifier().name().to_owned();
+        let mut issuance = (side == Side::Payments).then(|| self.checkpoint_of(Side::Issuance, usize::MAX).head());
+        if let Some(named) = &mut issuance
+            && self.names_another_issuance
+        {
+            named.root = Hash::leaf(b"another log");
+        }
+        Checkpoint { origin, size: tree.size(), root: tree.root(), issuance, spent: Vec::new() }
+    }
+
+    /// The newest checkpoint, cosigned by all witnesses; of at most so many entries.
+    fn checkpoint(&self, side: Side, limit: usize) -> SignedCheckpoint {
+        let signer = self.forgers[side as usize].as_ref().unwrap_or(&self.signers[side as usize]);
+        let mut signed = self.checkpoint_of(side, limit).sign(signer).unwrap();
+        for witness in &self.witnesses {
+            let now = Timestamp::from_unix_seconds(NOON.unsigned_abs()).unwrap();
+            let cosignature = witness.cosign(signed.note().text(), now);
+            signed.note_mut().add(cosignature);
+        }
+        signed
     }
 
     /// What the protocol says: recorded, then day and policy, then serials, then the proof.
@@ -335,7 +559,7 @@ impl Books {
             Statement::Pay => self.fees += publics.fee,
             _ => {}
         }
-        self.directory.extend(registered);
+        self.directory.extend(registered.clone());
         let index = if matches!(statement, Statement::Register | Statement::Withdraw) {
             let body = [verified.transaction().core_bytes(), &answer].concat();
             let entry = Entry::new(EntryKind::Transaction(statement), Day::new(self.day), body).unwrap();
@@ -347,6 +571,12 @@ impl Books {
             self.spent.extend(core.nullifiers().map(|serial| (serial, index)));
             index
         };
+        if let Some((hash, key)) = registered
+            && !self.unlisted
+        {
+            let index = self.issue(EntryKind::Directory, [hash.as_slice(), &key].concat());
+            self.listed.insert(hash, index);
+        }
         self.done.push((statement, id));
         self.answers.insert(id, (answer.clone(), index));
         Ok((answer, index))

@@ -9,3 +9,4 @@ mod distrust;
 mod receiving;
 mod refusal;
 mod restoring;
+mod trust;

@@ -39,8 +39,11 @@ async fn restore(bank: &Bank, name: &str, words: &str, whose: &str) -> (Wallet, 
     (wallet, report)
 }
 
+/// Kind, state, amount, fee, and the indices of a transaction and its claim.
+type Logged = (OperationKind, OperationState, u64, u64, Option<u64>, Option<u64>);
+
 /// What of an item the logs have.
-fn logged(item: HistoryItem) -> Option<(OperationKind, OperationState, u64, u64, Option<u64>, Option<u64>)> {
+fn logged(item: HistoryItem) -> Option<Logged> {
     let received = item.kind == OperationKind::Receive;
     (item.state == OperationState::Done || received).then_some((
         item.kind,
@@ -52,7 +55,7 @@ fn logged(item: HistoryItem) -> Option<(OperationKind, OperationState, u64, u64,
     ))
 }
 
-async fn history(wallet: &Wallet) -> Vec<(OperationKind, OperationState, u64, u64, Option<u64>, Option<u64>)> {
+async fn history(wallet: &Wallet) -> Vec<Logged> {
     let mut items: Vec<_> = wallet.history(None, 1_000).await.items.into_iter().filter_map(logged).collect();
     items.sort_by_key(|item| (item.0 as u8, item.4));
     items

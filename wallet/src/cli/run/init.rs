@@ -10,10 +10,10 @@ use farthing_service::{
 };
 use serde_json::json;
 
-use super::Session;
+use super::{Session, receipt};
 use crate::{
     cli::{
-        args::{Init, Register},
+        args::{Init, Register, Trust},
         backend::{Asks, wallet_problem},
         exit::Exit,
         output::Output,
@@ -22,7 +22,7 @@ use crate::{
     },
     config::{Connection, ServerAddress},
     error::WalletError,
-    wallet::Wallet,
+    wallet::{Options, Wallet},
 };
 
 /// The copy of the certificate authorities in the wallet's directory.
@@ -38,6 +38,7 @@ pub(super) async fn init(arguments: &Init, session: &Session<'_>) -> Result<Exit
         return Err(wallet_problem(&WalletError::WalletExists { dir: dir.clone() }));
     }
     let authorities = check_connection(&arguments.issuer, &arguments.redeemer, &arguments.ca)?;
+    let options = options(&arguments.trust)?;
     let passphrase = secret::new_passphrase(global.passphrase_file.as_deref(), output)?;
     let words = arguments.words_file.as_deref().map(|file| secret::words(Some(file), output)).transpose()?;
 
@@ -46,9 +47,11 @@ pub(super) async fn init(arguments: &Init, session: &Session<'_>) -> Result<Exit
     let ca = dir.join(CA_FILE);
     crate::file::write(&ca, &authorities).map_err(fail)?;
     let server = |url: &str| ServerAddress { url: url.to_owned(), ca: ca.clone() };
-    let connection = Connection { issuer: server(&arguments.issuer), redeemer: server(&arguments.redeemer) };
+    let ledgers = arguments.trust.ledger.iter().map(|url| server(url)).collect();
+    let connection = Connection { issuer: server(&arguments.issuer), redeemer: server(&arguments.redeemer), ledgers };
     let known = words.as_ref().map(|words| words.as_str());
-    let made = session.during("making the wallet", Wallet::create(dir, &passphrase, &connection, known)).await;
+    let made =
+        session.during("making the wallet", Wallet::create_with(dir, &passphrase, &connection, known, options)).await;
     let (wallet, made_words) = made.map_err(fail)?;
     wallet.close().await;
 
@@ -81,6 +84,15 @@ pub(super) async fn register(arguments: &Register, session: &Session<'_>) -> Res
         wallet.register(request).await
     });
     session.show(&show::registered(&answer.await?))
+}
+
+/// Whom a wallet that is made trusts.
+pub(super) fn options(trust: &Trust) -> Result<Options, Problem> {
+    let text = trust.trust.as_deref().map(receipt::read).transpose()?;
+    if let Some(text) = &text {
+        receipt::policy(text)?;
+    }
+    Ok(Options { trust: text, ..Options::default() })
 }
 
 /// An identity as it was typed.

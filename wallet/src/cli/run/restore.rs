@@ -15,12 +15,12 @@ use crate::{
     },
     config::{Connection, ServerAddress},
     error::WalletError,
-    wallet::{Options, Wallet},
+    wallet::Wallet,
 };
 
 /// Makes a wallet from its words, or goes on with one, and looks through the logs.
 pub(super) async fn restore(arguments: &Restore, session: &Session<'_>) -> Result<Exit, Problem> {
-    let Session { global, output, dir, meter } = session;
+    let Session { global, output, dir, meter, .. } = session;
     let identity = arguments.identity.as_deref().map(init::identity).transpose()?;
     let wallet = if Wallet::exists(dir) {
         let wallet = open_wallet(dir, global, output).await?;
@@ -50,6 +50,7 @@ async fn make(arguments: &Restore, session: &Session<'_>) -> Result<Wallet, Prob
         ));
     };
     let authorities = init::check_connection(issuer, redeemer, ca)?;
+    let options = init::options(&arguments.trust)?;
     let passphrase = secret::new_passphrase(global.passphrase_file.as_deref(), output)?;
     let words = secret::words(arguments.words_file.as_deref(), output)?;
     let fail = |error: WalletError| wallet_problem(&error);
@@ -57,7 +58,8 @@ async fn make(arguments: &Restore, session: &Session<'_>) -> Result<Wallet, Prob
     let ca = dir.join(CA_FILE);
     crate::file::write(&ca, &authorities).map_err(fail)?;
     let server = |url: &str| ServerAddress { url: url.to_owned(), ca: ca.clone() };
-    let connection = Connection { issuer: server(issuer), redeemer: server(redeemer) };
-    let made = Wallet::create_from_words(dir, &passphrase, &connection, &words, Options::default());
+    let ledgers = arguments.trust.ledger.iter().map(|url| server(url)).collect();
+    let connection = Connection { issuer: server(issuer), redeemer: server(redeemer), ledgers };
+    let made = Wallet::create_from_words(dir, &passphrase, &connection, &words, options);
     session.during("making the wallet", made).await.map_err(fail)
 }

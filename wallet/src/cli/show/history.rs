@@ -75,6 +75,12 @@ fn amount(amount: u64, money: &Money) -> String {
 }
 
 /// RFC 3339 in UTC.
+pub(super) fn utc(unix_seconds: u64) -> String {
+    let time = i64::try_from(unix_seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or_else(|| unix_seconds.to_string(), |time| time.to_string())
+}
+
+/// RFC 3339 in UTC.
 fn time(item: &v1::HistoryItem) -> Option<String> {
     Timestamp::from_second(item.unix_seconds).ok().map(|time| time.to_string())
 }

@@ -40,6 +40,20 @@ fn facts(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Vec<(&'s
             (false, _) => format!("{identity}, not registered yet"),
         },
     )];
+    if answer.restoring {
+        facts.push(("Restoring", "not finished: `farthing restore` goes on".to_owned()));
+    }
+    if !answer.evidence.is_empty() {
+        let evidence = printable(&answer.evidence);
+        facts.push(("STOPPED", format!("a log has shown two states that exclude each other: see {evidence}")));
+    }
+    if let Some(index) = answer.strange_directory_entry {
+        let text = format!(
+            "entry {index} of the issuance log has another key for this identity: payments to it go to somebody else. Is it \
+             your own newer wallet? If not, tell the issuer"
+        );
+        facts.push(("WARNING", text));
+    }
     if let Some(caps) = &answer.receipt_caps {
         facts.push(("Received", format!("{} today, {}", money.text(caps.used_today), left(caps.left_today, money))));
         let month = format!("{} this month, {}", money.text(caps.used_this_month), left(caps.left_this_month, money));
@@ -108,6 +122,9 @@ fn document(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Value
         "issuance_log_size": answer.issuance_log_size,
         "payment_log_size": answer.payment_log_size,
         "anonymity_set_size": answer.anonymity_set_size,
+        "restoring": answer.restoring,
+        "evidence": optional(&answer.evidence),
+        "strange_directory_entry": answer.strange_directory_entry,
         "pending_operations": answer.pending_operations.iter().map(history::item).collect::<Vec<_>>(),
         "data_dir": place.data_dir,
         "issuer": place.servers.as_ref().map(|(issuer, _)| issuer),

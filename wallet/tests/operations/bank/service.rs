@@ -1,12 +1,17 @@
 //! The calls.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use farthing_ecash::{
     entry::{Entry, EntryKind},
-    rule::sign_rules,
+    keys::PublicKey,
     statement::Statement,
     transaction::Core,
+};
+use farthing_ledger::{
+    hash::Hash,
+    tile::{Content, TilePath, encode_bundle, encode_hashes},
+    tree::Frontier,
 };
 use farthing_proto::v1::{
     AddCosignaturesRequest, AddCosignaturesResponse, BucketFilter, DirectoryEntry, ErrorReason, GetAccountRequest,
@@ -20,10 +25,9 @@ use farthing_proto::v1::{
     redeemer_service_server::RedeemerService, stream_entries_response::Item,
 };
 use farthing_service::status::Refusal;
-use getrandom::{SysRng, rand_core::UnwrapErr};
 use tonic::{Request, Response, Status};
 
-use super::{Books, Fate};
+use super::{Books, Copied, Fate, PROOF_HASH, Side};
 
 #[derive(Clone)]
 pub(super) struct Desk {
@@ -69,11 +73,15 @@ impl IssuerService for Desk {
         let books = self.books.lock().unwrap();
         Ok(Response::new(GetIssuerResponse {
             log_origin: "issuance.example".to_owned(),
-            keys: books.keys.iter().map(|key| key.public().to_bytes()).collect(),
+            keys: books.announced().map(PublicKey::to_bytes).collect(),
             current_key_id: books.key().public().id().as_bytes().to_vec(),
             logical_day: books.day,
             time_zone: "UTC".to_owned(),
-            ..Default::default()
+            log_verifier_key: books.signers[0].verifier().to_string(),
+            key_log_indices: books
+                .announced()
+                .filter_map(|key| books.find(Side::Issuance, EntryKind::Key, &key.to_bytes()))
+                .collect(),
         }))
     }
 
@@ -101,7 +109,7 @@ impl IssuerService for Desk {
         let entry = |(hash, key): (&[u8; 32], &Vec<u8>)| DirectoryEntry {
             hash: hash.to_vec(),
             encryption_key: key.clone(),
-            log_index: None,
+            log_index: books.listed.get(hash).copied(),
         };
         let wanted = |(hash, _): &(&[u8; 32], &Vec<u8>)| {
             let first = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
@@ -111,7 +119,7 @@ impl IssuerService for Desk {
         Ok(Response::new(GetDirectoryBucketResponse {
             entries,
             directory_size: books.directory.len() as u64,
-            log_interval_seconds: 0,
+            log_interval_seconds: 30,
         }))
     }
 
@@ -125,6 +133,7 @@ impl RedeemerService for Desk {
     async fn get_redeemer(&self, _: Request<GetRedeemerRequest>) -> Result<Response<GetRedeemerResponse>, Status> {
         let books = self.books.lock().unwrap();
         let policy = books.policy();
+        let rules = books.rules[&books.epoch].clone();
         let foreign;
         let key = if books.foreign_key {
             foreign = super::key();
@@ -137,7 +146,10 @@ impl RedeemerService for Desk {
             current_key_id: key.public().id().as_bytes().to_vec(),
             logical_day: books.day,
             epoch: books.epoch,
-            rules: vec![sign_rules(key, &policy, &mut UnwrapErr(SysRng)).to_bytes()],
+            log_verifier_key: books.signers[1].verifier().to_string(),
+            policy_log_index: books.find(Side::Payments, EntryKind::Policy, &policy.to_bytes()).unwrap_or(0),
+            rules_log_indices: books.find(Side::Payments, EntryKind::Rules, &rules).into_iter().collect(),
+            rules: vec![rules],
             policy: policy.to_bytes(),
             ..Default::default()
         }))
@@ -157,14 +169,42 @@ impl RedeemerService for Desk {
 #[derive(Clone)]
 pub(super) struct Log {
     pub(super) desk: Desk,
-    pub(super) issuance: bool,
+    pub(super) side: Side,
+    /// Set when it is somebody's copy.
+    pub(super) copied: Option<Arc<Mutex<Copied>>>,
 }
 
 impl Log {
-    fn entries(&self) -> Vec<Vec<u8>> {
-        let books = self.desk.books.lock().unwrap();
-        if self.issuance { books.issuance.clone() } else { books.payments.clone() }
+    /// The books, and how many entries there are at most.
+    fn books(&self) -> (MutexGuard<'_, Books>, usize) {
+        let sizes = self.copied.as_ref().and_then(|copied| copied.lock().unwrap().sizes);
+        let mut books = self.desk.books.lock().unwrap();
+        books.log_calls += u64::from(self.copied.is_none());
+        (books, sizes.map_or(usize::MAX, |sizes| sizes[self.side as usize]))
     }
+
+    fn entries(&self) -> Vec<Vec<u8>> {
+        let (books, limit) = self.books();
+        let mut entries = books.shown(self.side);
+        entries.truncate(limit);
+        entries
+    }
+}
+
+/// The leaf of an entry.
+pub(super) fn leaf(entry: &Vec<u8>) -> Vec<u8> {
+    let hash: &[u8] = if entry[0] < 32 { &PROOF_HASH } else { &[] };
+    [entry.as_slice(), hash].concat()
+}
+
+fn log_entry((index, entry): (u64, Vec<u8>)) -> LogEntry {
+    let proof_hash = if entry[0] < 32 { PROOF_HASH.to_vec() } else { Vec::new() };
+    LogEntry { index, entry, proof_hash, ..Default::default() }
+}
+
+/// The root over some leaves.
+fn root(leaves: &[Vec<u8>]) -> Hash {
+    leaves.iter().map(|leaf| Hash::leaf(leaf)).collect::<Frontier>().root()
 }
 
 type Entries = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<StreamEntriesResponse, Status>> + Send>>;
@@ -184,11 +224,11 @@ impl LedgerService for Log {
         let request = request.into_inner();
         let entries = self.entries();
         let size = entries.len() as u64;
-        let breaks_at = self.desk.books.lock().unwrap().payments_break_at.filter(|_| !self.issuance);
+        let breaks_at = self.desk.books.lock().unwrap().payments_break_at.filter(|_| self.side == Side::Payments);
         let wanted = (0..)
             .zip(entries)
             .filter(move |(index, entry)| *index >= request.from_index && passes(entry, request.bucket));
-        let entry = |(index, entry)| Item::Entry(LogEntry { index, entry, proof_hash: Vec::new(), proof: Vec::new() });
+        let entry = |entry| Item::Entry(log_entry(entry));
         let items: Vec<_> = wanted.map(entry).chain([Item::CaughtUpTo(size)]).collect();
         let steps = items.into_iter().enumerate().map(move |(at, item)| {
             if breaks_at.is_some_and(|breaks| at >= breaks) {
@@ -202,13 +242,14 @@ impl LedgerService for Log {
     async fn get_entry(&self, request: Request<GetEntryRequest>) -> Result<Response<GetEntryResponse>, Status> {
         let index = request.into_inner().index;
         let entry = self.entries()[usize::try_from(index).unwrap()].clone();
-        let entry = LogEntry { index, entry, proof_hash: Vec::new(), proof: Vec::new() };
+        let entry = log_entry((index, entry));
         Ok(Response::new(GetEntryResponse { entry: Some(entry), proof: Vec::new() }))
     }
 
     async fn get_log_size(&self, _: Request<GetLogSizeRequest>) -> Result<Response<GetLogSizeResponse>, Status> {
         let size = self.entries().len() as u64;
-        let origin = if self.issuance { "issuance.example" } else { self.desk.books.lock().unwrap().origin };
+        let origin =
+            if self.side == Side::Issuance { "issuance.example" } else { self.desk.books.lock().unwrap().origin };
         Ok(Response::new(GetLogSizeResponse { origin: origin.to_owned(), size }))
     }
 
@@ -223,7 +264,9 @@ impl LedgerService for Log {
         &self,
         _: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+        let (books, limit) = self.books();
+        let note = books.checkpoint(self.side, limit).note().to_string();
+        Ok(Response::new(GetCheckpointResponse { note }))
     }
 
     async fn get_inclusion_proof(
@@ -240,8 +283,26 @@ impl LedgerService for Log {
         Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
     }
 
-    async fn get_tile(&self, _: Request<GetTileRequest>) -> Result<Response<GetTileResponse>, Status> {
-        Err(Refusal::new(ErrorReason::MethodUnknown, "not here").into())
+    async fn get_tile(&self, request: Request<GetTileRequest>) -> Result<Response<GetTileResponse>, Status> {
+        let TilePath { content, index, width } = request.into_inner().path.parse().unwrap();
+        let (leaves, shown) = {
+            let (books, limit) = self.books();
+            (books.leaves(self.side, limit), books.shown_leaves(self.side, limit))
+        };
+        let (first, width) = (usize::try_from(index).unwrap() * 256, usize::from(width));
+        let mut data = match content {
+            Content::Entries => encode_bundle(&shown[first..first + width]).unwrap(),
+            Content::Hashes { level } => {
+                let each = 1 << (8 * level);
+                let hashes: Vec<_> =
+                    (first..first + width).map(|place| root(&leaves[place * each..(place + 1) * each])).collect();
+                encode_hashes(&hashes)
+            }
+        };
+        if self.copied.as_ref().is_some_and(|copied| copied.lock().unwrap().spoilt) {
+            data[0] ^= 1;
+        }
+        Ok(Response::new(GetTileResponse { data }))
     }
 
     async fn add_cosignatures(
