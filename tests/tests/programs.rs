@@ -113,6 +113,27 @@ async fn every_command_does_its_job_and_answers_one_document() {
     let (_, info) = bob.json(&["info"]).unwrap();
     assert_eq!(info["identity"], BOB);
 
+    // What is in the log is shown to others, who need no wallet for that.
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (receipt, trust) = (file("receipt.txt"), file("trust.txt"));
+    let payment = paid["payment_id"].as_str().unwrap();
+    let (code, written) = alice.json(&["receipt", payment, "--output", &receipt]).unwrap();
+    assert_eq!((code, written["file"].as_str()), (0, Some(receipt.as_str())), "{written}");
+    let (code, proven) = bob.json(&["verify-proof", &receipt]).unwrap();
+    assert_eq!((code, &proven["proven"], &proven["kind"]), (0, &true.into(), &"pay".into()), "{proven}");
+    assert_eq!(proven["transaction_id"], payment);
+    let (code, standing) = alice.json(&["trust"]).unwrap();
+    assert_eq!((code, &standing["first_contact"]), (0, &true.into()), "{standing}");
+    std::fs::write(&trust, standing["policy"].as_str().unwrap()).unwrap();
+    let nobody = Farthing::new(&dir.path().join("nobody")).unwrap();
+    assert_eq!(nobody.json(&["verify-proof", &receipt, "--trust", &trust]).unwrap().0, 0);
+    let text_of = std::fs::read_to_string(&receipt).unwrap();
+    std::fs::write(&receipt, text_of.replace("index ", "index 1")).unwrap();
+    let (code, refused) = nobody.json(&["verify-proof", &receipt, "--trust", &trust]).unwrap();
+    assert_eq!((code, refused["error"]["reason"].as_str()), (1, Some("NOT_PROVEN")), "{refused}");
+    let (code, gone_on) = alice.json(&["trust", "--go-on"]).unwrap();
+    assert_eq!((code, &gone_on["went_on"]), (0, &false.into()), "{gone_on}");
+
     // For people: decimals, a QR code for requests, advice on standard error.
     let shown = alice.run(&["balance"]).unwrap();
     assert!(String::from_utf8_lossy(&shown.stdout).contains("9.97"), "{}", text(&shown));

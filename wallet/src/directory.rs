@@ -30,6 +30,9 @@ const BUCKET_MIN: u64 = 1_024;
 /// How long a bucket is good: a payee who registers again has a new key.
 const LIFETIME: Duration = Duration::from_secs(600);
 
+/// How long to wait before looking again for an entry that waits for its place in the log.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Length of a prefix that hits nobody: it is drawn at random to learn the directory's size alone.
 const BITS_MAX: u32 = 32;
 
@@ -62,8 +65,26 @@ impl Inner {
         {
             return self.check_listed(payee, listed, 0).await;
         }
+        let patience = self.options.checkpoint_patience;
+        let begun = tokio::time::Instant::now();
+        loop {
+            match self.looked_up(payee, &hash).await {
+                // Where entries are logged that often, waiting is less trouble than trying again.
+                Err(WalletError::NotListedYet { seconds, .. })
+                    if begun.elapsed() < patience && Duration::from_secs(seconds.into()) <= patience =>
+                {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Downloads the bucket of an identity, and believes the key in it when the log has it.
+    async fn looked_up(&self, payee: &Identity, hash: &[u8; 32]) -> Result<EncryptionKey, WalletError> {
+        let now = self.options.clock.monotonic();
         let bits = prefix_bits(self.directory_size().await?);
-        let wanted = prefix(&hash, bits);
+        let wanted = prefix(hash, bits);
         let bucket = self.issuer.bucket(bits, wanted).await?;
         if bucket.entries.iter().any(|listed| prefix(&listed.hash, bits) != wanted) {
             return Err(WalletError::Contradiction {
@@ -75,7 +96,7 @@ impl Inner {
             let mut known = self.directory.lock();
             known.retain(|_, (since, _)| now.saturating_sub(*since) < LIFETIME);
             known.extend(bucket.entries.into_iter().map(|listed| (listed.hash, (now, listed))));
-            known.get(&hash).map(|(_, listed)| listed.clone())
+            known.get(hash).map(|(_, listed)| listed.clone())
         };
         let listed = listed.ok_or_else(|| WalletError::IdentityUnknown { identity: payee.clone() })?;
         self.check_listed(payee, listed, bucket.log_interval_seconds).await
