@@ -32,6 +32,11 @@ demo *ARGS:
 vectors:
     FARTHING_WRITE_VECTORS=1 cargo test -p farthing-ecash --lib own_vectors
 
+# The public logs' formats against another implementation (PyPI aics-tlog, outside the checkout); `just oracle write` rewrites
+# the vectors that `ledger/tests/oracle.rs` reads.
+oracle *ARGS:
+    ledger/tests/oracle/run {{ARGS}}
+
 # Licences, sources and duplicate versions of dependencies.
 deny:
     cargo deny --offline check bans licenses sources

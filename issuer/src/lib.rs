@@ -32,6 +32,7 @@ use std::{sync::Arc, time::Duration};
 
 use farthing_ecash::{calendar::Day, keys::KeyRing};
 use farthing_ledger::{
+    pruning::Pruner,
     published::Published,
     publisher::{LogParts, Publisher},
 };
@@ -128,6 +129,7 @@ pub struct Issuer {
     office: Arc<Office>,
     day: Arc<LogicalDay>,
     checkpoint_interval: Duration,
+    pruner: Option<Pruner>,
     directory_interval: Duration,
     admin_token: Token,
     server: ServerSettings,
@@ -172,13 +174,15 @@ impl Issuer {
         if keys.current(log.today()).is_none() {
             return Err(RunError::NoCurrentKey(log.today()));
         }
-        let key_indices = keys::announce(&log, &keys).await?;
-        let LogSetup { signer, anchor, interval: checkpoint_interval, witnesses } = setup;
+        let LogSetup { signer, anchor, interval: checkpoint_interval, witnesses, pruning } = setup;
         if signer.verifier().name() != origin {
             return Err(RunError::Config("the key of the log is that of another origin".to_owned()));
         }
         let parts_of_log = LogParts { store: store.clone(), log: ISSUANCE, signer, anchor, witnesses };
+        // Before anything is written to the log: an old copy of the store stays as it is.
         let publisher = Arc::new(Publisher::open(parts_of_log, Withdrawals::default()).await?);
+        let pruner = pruning.map(|rule| Pruner::new(store.clone(), ISSUANCE, publisher.published().clone(), rule));
+        let key_indices = keys::announce(&log, &keys).await?;
         let (keys, accounts) = (Arc::new(keys), Accounts::new(store.clone()));
         let office = Office {
             log,
@@ -198,7 +202,8 @@ impl Issuer {
             store_failed: CancellationToken::new(),
         };
         let (admin_token, server) = (parts.admin_token, parts.server);
-        Ok(Self { office: Arc::new(office), day, checkpoint_interval, directory_interval, admin_token, server })
+        let office = Arc::new(office);
+        Ok(Self { office, day, checkpoint_interval, pruner, directory_interval, admin_token, server })
     }
 
     /// What else may be done with it while it serves.
@@ -216,13 +221,17 @@ impl Issuer {
         let stop = shutdown.child_token();
         let store = self.office.log.store().clone();
         let (wallets, operator, redeemers) = self.servers(&stop);
-        let Self { office, day, checkpoint_interval, directory_interval, .. } = self;
+        let Self { office, day, checkpoint_interval, pruner, directory_interval, .. } = self;
 
         let tasks = TaskTracker::new();
         let keeping = stop.clone();
         tasks.spawn(async move { day.keep(keeping).await });
         tasks.spawn(office.directory.clone().keep(office.log.clone(), directory_interval, stop.clone()));
         tasks.spawn(office.publisher.clone().keep(checkpoint_interval, stop.clone()));
+        if let Some(pruner) = pruner {
+            let office = office.clone();
+            tasks.spawn(pruner.keep(move || office.log.today(), stop.clone()));
+        }
         let (failed, stopping) = (office.store_failed.clone(), stop.clone());
         tasks.spawn(async move {
             if stopping.run_until_cancelled(failed.cancelled()).await.is_some() {

@@ -14,7 +14,8 @@
 //!
 //! - [`edge`], [`view`]: the part of a tree that still changes, and proofs from what does not;
 //! - [`publisher`], [`anchor`]: signs checkpoints, and never two that contradict each other;
-//! - [`published`]: what a server gives out, and what witnesses hand back.
+//! - [`published`]: what a server gives out, and what witnesses hand back;
+//! - [`history`]: all checkpoints that were signed; [`pruning`]: when proof parts may go.
 //!
 //! ```
 //! use farthing_ledger::{
@@ -51,6 +52,7 @@ pub mod history;
 pub mod key;
 pub mod note;
 pub mod proof;
+pub mod pruning;
 pub mod published;
 pub mod publisher;
 pub mod quorum;

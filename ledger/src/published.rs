@@ -167,6 +167,12 @@ impl Published {
         cosigned.range(..=self.size()).rev().map(|(_, note)| note).find(|note| holds(note)).cloned()
     }
 
+    /// The number of entries of a checkpoint of this log.
+    #[must_use]
+    pub fn size_of(&self, note: &SignedNote) -> Option<u64> {
+        SignedCheckpoint::verify(note.clone(), &self.key).ok().map(|checkpoint| checkpoint.head().size)
+    }
+
     /// The tree as far as the newest checkpoint goes.
     #[must_use]
     pub fn view(&self) -> TreeView {
@@ -196,6 +202,9 @@ impl Published {
         if found.is_empty() {
             return Err(CosignError::NoWitness);
         }
+        if self.is_outrun(head.size) {
+            return Ok(());
+        }
         let place = [prefix(self.log), head.size.to_be_bytes().to_vec()].concat();
         // Another witness may hand back the same checkpoint at the same time.
         loop {
@@ -210,7 +219,7 @@ impl Published {
                 Some(stored) => Batch::new().expect_equals(COSIGNED, place.as_slice(), stored),
                 None => Batch::new().expect_absent(COSIGNED, place.as_slice()),
             };
-            let batch = self.forget_old(batch).put(COSIGNED, place.as_slice(), kept.to_string());
+            let batch = self.forget_old(batch, head.size).put(COSIGNED, place.as_slice(), kept.to_string());
             match self.store.commit(batch).await? {
                 Outcome::Applied { .. } => {
                     let mut cosigned = self.cosigned();
@@ -234,8 +243,18 @@ impl Published {
         SignedNote::new(note.text().to_owned(), signature).map_err(|error| CosignError::Checkpoint(error.into()))
     }
 
-    fn forget_old(&self, batch: Batch) -> Batch {
+    /// Whether so many newer checkpoints are cosigned that nobody asks for this one any more.
+    fn is_outrun(&self, size: u64) -> bool {
         let cosigned = self.cosigned();
+        cosigned.len() >= COSIGNED_MAX && cosigned.first_key_value().is_some_and(|(first, _)| size < *first)
+    }
+
+    /// Makes room for the checkpoint of this size.
+    fn forget_old(&self, batch: Batch, size: u64) -> Batch {
+        let cosigned = self.cosigned();
+        if cosigned.contains_key(&size) {
+            return batch;
+        }
         let too_many = (cosigned.len() + 1).saturating_sub(COSIGNED_MAX);
         cosigned
             .keys()

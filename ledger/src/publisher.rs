@@ -61,6 +61,10 @@ pub trait Subject: Send + 'static {
     /// [`SubjectError::Refused`] when nothing may be signed.
     fn extensions(&mut self, root: &Hash) -> impl Future<Output = Result<Extensions, SubjectError>> + Send;
 
+    /// A checkpoint over the entries that it has been shown was signed before, with extensions that were made then. It is
+    /// taken up from the anchor; what it says counts as said.
+    fn adopt(&mut self, _checkpoint: &Checkpoint) {}
+
     /// What has to be known at the next checkpoint.
     fn state(&self) -> Vec<u8>;
 }
@@ -119,6 +123,16 @@ pub enum PublishError {
         /// Where the checkpoint is.
         anchor: PathBuf,
     },
+    /// The store knows of checkpoints, and the anchor is gone.
+    #[error(
+        "checkpoints were signed, but {} with the last one is not there: nothing tells whether this store is the newest copy. \
+         Put the file back. If you know that no other copy of the store is newer, write an empty file in its place",
+        anchor.display()
+    )]
+    AnchorLost {
+        /// Where it should be.
+        anchor: PathBuf,
+    },
     /// Somebody has shown a checkpoint that this key signed for another log than this.
     #[error(
         "a checkpoint contradicts this log ({}): it was set back, or its key was used elsewhere. Nothing is signed until that \
@@ -166,12 +180,16 @@ impl From<StoreError> for PublishError {
 }
 
 impl PublishError {
-    /// Whether it may go away by itself.
+    /// Whether it may go away while the server runs: what others have to put right, and what the machine may do better next
+    /// time.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Subject(SubjectError::Waiting(_)) | Self::Anchor { .. } | Self::OutcomeUnknown | Self::View(_)
+            Self::Subject(SubjectError::Waiting(_) | SubjectError::Refused(_))
+                | Self::Anchor { .. }
+                | Self::OutcomeUnknown
+                | Self::View(_)
         )
     }
 }
@@ -298,10 +316,12 @@ impl<S: Subject> Publisher<S> {
         }
     }
 
-    /// The last checkpoint with the state that its subject had then.
+    /// The last checkpoint with the state that its subject had then. `None` while it is not in the anchor, too: then nobody
+    /// may see it yet.
     pub async fn state(&self) -> Option<(SignedCheckpoint, Vec<u8>)> {
         let inner = self.inner.lock().await;
-        inner.committed.as_ref().map(|committed| (committed.checkpoint.clone(), committed.state.clone()))
+        let committed = inner.committed.as_ref().filter(|_| inner.is_out);
+        committed.map(|committed| (committed.checkpoint.clone(), committed.state.clone()))
     }
 
     /// Signs a checkpoint when the log has grown, at most one in each interval, until the shutdown. What passes by is tried
@@ -319,7 +339,10 @@ impl<S: Subject> Publisher<S> {
             match self.bring_up_to_date().await {
                 Ok(_) => pause = interval,
                 Err(error) if error.is_passing() => {
-                    tracing::warn!(%error, "the checkpoint waits");
+                    match &error {
+                        PublishError::Subject(SubjectError::Refused(_)) => tracing::error!(%error, "nothing is signed"),
+                        _ => tracing::warn!(%error, "the checkpoint waits"),
+                    }
                     pause = (pause * 2).clamp(Duration::from_millis(100), PAUSE_MAX);
                 }
                 Err(error) => {
@@ -361,7 +384,12 @@ impl<S: Subject> Inner<S> {
             return Err(self.changed(size));
         }
         let anchored = self.anchor.read().map_err(|source| self.anchor_fault(source))?;
-        if let Some(note) = anchored {
+        // Between the first checkpoint and its anchor a server may have died; afterwards there always is one.
+        if anchored.is_none() && history::list(&self.store, self.log, 0, 2).await?.len() > 1 {
+            return Err(PublishError::AnchorLost { anchor: self.anchor.path().to_path_buf() });
+        }
+        // An empty one is the operator's word for the store.
+        if let Some(note) = anchored.filter(|note| !note.is_empty()) {
             let place = self.anchor.path().display().to_string();
             let anchored =
                 SignedCheckpoint::open(&note, &key).map_err(|error| PublishError::NotOurs { place, error })?;
@@ -386,6 +414,7 @@ impl<S: Subject> Inner<S> {
         if edge.root() != root {
             return Err(self.changed(size));
         }
+        self.subject.adopt(anchored.checkpoint());
         let state = self.subject.state();
         self.commit(anchored, state, edge, batch).await
     }

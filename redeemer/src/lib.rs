@@ -32,6 +32,7 @@ use std::{sync::Arc, time::Duration};
 use farthing_ecash::keys::KeyRing;
 use farthing_ledger::{
     key::VerifierKey,
+    pruning::Pruner,
     published::Published,
     publisher::{LogParts, PublishError, Publisher},
 };
@@ -130,6 +131,7 @@ pub struct Redeemer {
     origin: String,
     checkpoint_interval: Duration,
     publisher: Arc<Publisher<Payments>>,
+    pruner: Option<Pruner>,
     server: ServerSettings,
     payouts: Payouts,
 }
@@ -167,17 +169,18 @@ impl Redeemer {
         if keys.current(log.today()).is_none() {
             return Err(RunError::NoCurrentKey(log.today()));
         }
-        let policy = Arc::new(policy::publish(&log, &keys, policy).await?);
         let issuer = Arc::new(Issuer::new(issuer, store.clone(), issuer_log_key));
         let (keys, wake, heard) = (Arc::new(keys), Arc::new(Notify::new()), Arc::new(Heard::default()));
-        let LogSetup { signer, anchor, interval: checkpoint_interval, witnesses } = setup;
+        let LogSetup { signer, anchor, interval: checkpoint_interval, witnesses, pruning } = setup;
         if signer.verifier().name() != origin {
             return Err(RunError::Config("the key of the log is that of another origin".to_owned()));
         }
         let liabilities = Arc::new(Liabilities::new(issuer.clone()));
         let subject = Payments::new(issuer.clone(), keys.clone(), heard.clone(), liabilities.clone());
         let parts_of_log = LogParts { store: store.clone(), log: PAYMENTS, signer, anchor, witnesses };
+        // Before anything is written to the log: an old copy of the store stays as it is.
         let publisher = Arc::new(Publisher::open(parts_of_log, subject).await?);
+        let policy = Arc::new(policy::publish(&log, &keys, policy).await?);
         let signed = publisher.state().await;
         let signed = signed.as_ref().map(|(checkpoint, state)| (checkpoint.head().size, state.as_slice()));
         let (sums, withdrawn) = publication::sums(&store, signed).await.map_err(PublishError::from)?;
@@ -192,6 +195,7 @@ impl Redeemer {
             heard,
         );
         let published = publisher.published().clone();
+        let pruner = pruning.map(|rule| Pruner::new(store.clone(), PAYMENTS, published.clone(), rule));
         Ok(Self {
             payouts: Payouts::new(store.clone(), issuer, wake),
             handles: Handles { store, day, log, policy, acceptor: Arc::new(acceptor), published },
@@ -199,6 +203,7 @@ impl Redeemer {
             origin,
             checkpoint_interval,
             publisher,
+            pruner,
             server,
         })
     }
@@ -214,10 +219,10 @@ impl Redeemer {
     /// # Errors
     /// [`RunError::Serve`]; [`RunError::StoreFailed`] when the disk let it down.
     pub async fn serve(self, listener: Listener, shutdown: CancellationToken) -> Result<(), RunError> {
-        let Self { handles, keys, origin, checkpoint_interval, publisher, server, payouts } = self;
+        let Self { handles, keys, origin, checkpoint_interval, publisher, pruner, server, payouts } = self;
         let Handles { store, day, log, policy, acceptor, published } = handles;
         let stop = shutdown.child_token();
-        let buckets = policy.clone();
+        let (buckets, pruned_log) = (policy.clone(), log.clone());
         let ledger = Ledger::new(store.clone(), PAYMENTS, origin.clone(), stop.clone())
             .with_published(published.clone())
             .with_bucket_bits(move |core| buckets.bucket_bits(core.header().epoch));
@@ -232,6 +237,9 @@ impl Redeemer {
         tasks.spawn(async move { day.keep(keeping).await });
         tasks.spawn(payouts.run(stop.clone()));
         tasks.spawn(publisher.keep(checkpoint_interval, stop.clone()));
+        if let Some(pruner) = pruner {
+            tasks.spawn(pruner.keep(move || pruned_log.today(), stop.clone()));
+        }
         let (store_failed, failing, stopping) = (CancellationToken::new(), store.clone(), stop.clone());
         let has_failed = store_failed.clone();
         tasks.spawn(async move {

@@ -8,7 +8,7 @@ use farthing_ecash::{
     spent::{SpentInput, SpentProof},
 };
 use farthing_ledger::{
-    checkpoint::Spent,
+    checkpoint::{Checkpoint, Spent},
     hash::Hash,
     publisher::{Extensions, Subject, SubjectError},
     tree::TreeHead,
@@ -158,6 +158,11 @@ impl Subject for Payments {
         let spent = spent.map_err(|_| SubjectError::Damaged("the proof of what was spent"))??;
         (self.withdrawn, self.named) = (issuance.withdrawn, Some(issuance.head));
         Ok(Extensions { issuance: Some(issuance.head), spent })
+    }
+
+    fn adopt(&mut self, checkpoint: &Checkpoint) {
+        self.named = checkpoint.issuance.or(self.named);
+        self.inputs.clear();
     }
 
     fn state(&self) -> Vec<u8> {

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use farthing_ledger::key::{KeyError, KeyKind, LogSigner, VerifierKey};
+use farthing_ledger::{
+    key::{KeyError, KeyKind, LogSigner, VerifierKey},
+    pruning::PruneRule,
+};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -28,6 +31,10 @@ pub struct LogConfig {
     pub checkpoint_interval_seconds: u64,
     /// The verifier keys of the witnesses whose cosignatures are taken.
     pub witnesses: Vec<String>,
+    /// How many witnesses have to have cosigned a checkpoint before proof parts that it covers may go; all if it is not given.
+    pub witness_quorum: Option<usize>,
+    /// Days for which an entry keeps its proof part; for ever if it is not given.
+    pub prune_proofs_after_days: Option<u32>,
 }
 
 impl Default for LogConfig {
@@ -37,6 +44,8 @@ impl Default for LogConfig {
             anchor: PathBuf::from("checkpoint.anchor"),
             checkpoint_interval_seconds: 1,
             witnesses: Vec::new(),
+            witness_quorum: None,
+            prune_proofs_after_days: None,
         }
     }
 }
@@ -51,6 +60,8 @@ pub struct LogSetup {
     pub interval: Duration,
     /// The witnesses whose cosignatures are taken.
     pub witnesses: Vec<VerifierKey>,
+    /// Which proof parts may go; none of them if there is no rule.
+    pub pruning: Option<PruneRule>,
 }
 
 /// Why a log cannot be signed with what the configuration names.
@@ -104,6 +115,23 @@ pub enum LogSetupError {
         /// What is wrong.
         error: KeyError,
     },
+    /// Two names for one key would count twice.
+    #[error("log.witnesses: {text}: this key stands there before")]
+    WitnessTwice {
+        /// What stands there.
+        text: String,
+    },
+    /// A quorum that there cannot be.
+    #[error(
+        "log.witness_quorum: {wanted} of {witnesses} witnesses: it has to be from 1 to their number, and without witnesses \
+         nobody has checked the proofs that log.prune_proofs_after_days would take away"
+    )]
+    Quorum {
+        /// What stands there, or follows from it.
+        wanted: usize,
+        /// How many witnesses there are.
+        witnesses: usize,
+    },
 }
 
 impl LogConfig {
@@ -118,17 +146,41 @@ impl LogConfig {
     /// # Errors
     /// [`LogSetupError`].
     pub fn setup(&self, origin: &str) -> Result<LogSetup, LogSetupError> {
-        let witness = |text: &String| {
-            let fault = |error| LogSetupError::Witness { text: text.clone(), error };
-            let key: VerifierKey = text.parse().map_err(fault)?;
-            if key.kind() == KeyKind::Witness { Ok(key) } else { Err(fault(KeyError::Kind)) }
+        let witnesses = self.witness_keys()?;
+        let pruning = match self.prune_proofs_after_days {
+            Some(days) => Some(PruneRule { days, witnesses: self.quorum(witnesses.len())? }),
+            None if self.witness_quorum.is_some() => self.quorum(witnesses.len()).map(|_| None)?,
+            None => None,
         };
         Ok(LogSetup {
             signer: load_or_make(&self.key, origin)?,
             anchor: self.anchor.clone(),
             interval: Duration::from_secs(self.checkpoint_interval_seconds),
-            witnesses: self.witnesses.iter().map(witness).collect::<Result<_, _>>()?,
+            witnesses,
+            pruning,
         })
+    }
+
+    fn witness_keys(&self) -> Result<Vec<VerifierKey>, LogSetupError> {
+        let mut keys = Vec::<VerifierKey>::new();
+        for text in &self.witnesses {
+            let fault = |error| LogSetupError::Witness { text: text.clone(), error };
+            let key: VerifierKey = text.parse().map_err(fault)?;
+            if key.kind() != KeyKind::Witness {
+                return Err(fault(KeyError::Kind));
+            }
+            if keys.iter().any(|known| known.public_bytes() == key.public_bytes()) {
+                return Err(LogSetupError::WitnessTwice { text: text.clone() });
+            }
+            keys.push(key);
+        }
+        Ok(keys)
+    }
+
+    fn quorum(&self, witnesses: usize) -> Result<usize, LogSetupError> {
+        let wanted = self.witness_quorum.unwrap_or(witnesses);
+        let is_possible = (1..=witnesses).contains(&wanted);
+        if is_possible { Ok(wanted) } else { Err(LogSetupError::Quorum { wanted, witnesses }) }
     }
 }
 
@@ -170,6 +222,8 @@ pub fn load_or_make(path: &Path, origin: &str) -> Result<LogSigner, LogSetupErro
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use farthing_ledger::key::CosignerKey;
+
     use super::*;
 
     #[test]
@@ -196,5 +250,28 @@ mod tests {
             let config = LogConfig { key: key.clone(), witnesses: vec![text], ..LogConfig::default() };
             assert!(matches!(config.setup("log.example"), Err(LogSetupError::Witness { .. })));
         }
+    }
+
+    #[test]
+    fn nothing_is_pruned_that_no_witness_has_checked() {
+        let home = tempfile::tempdir().unwrap();
+        let witness = |name: &str| CosignerKey::generate(name, &mut UnwrapErr(SysRng)).unwrap().verifier().to_string();
+        let witnesses = vec![witness("one.example"), witness("two.example"), witness("three.example")];
+        let config = LogConfig { key: home.path().join("log.key"), ..LogConfig::default() };
+        let pruning = |config: LogConfig| config.setup("log.example").map(|setup| setup.pruning);
+        assert_eq!(pruning(config.clone()).unwrap(), None);
+        assert_eq!(pruning(LogConfig { witnesses: witnesses.clone(), ..config.clone() }).unwrap(), None);
+        let old = LogConfig { prune_proofs_after_days: Some(90), ..config };
+        assert!(matches!(pruning(old.clone()), Err(LogSetupError::Quorum { wanted: 0, witnesses: 0 })));
+        let old = LogConfig { witnesses: witnesses.clone(), ..old };
+        assert_eq!(pruning(old.clone()).unwrap(), Some(PruneRule { days: 90, witnesses: 3 }));
+        let of = |quorum| LogConfig { witness_quorum: Some(quorum), ..old.clone() };
+        assert_eq!(pruning(of(2)).unwrap(), Some(PruneRule { days: 90, witnesses: 2 }));
+        for quorum in [0, 4] {
+            assert!(matches!(pruning(of(quorum)), Err(LogSetupError::Quorum { witnesses: 3, .. })));
+        }
+        // One witness does not become two by standing there twice.
+        let twice = LogConfig { witnesses: vec![witnesses[0].clone(), witnesses[0].clone()], ..old.clone() };
+        assert!(matches!(pruning(twice), Err(LogSetupError::WitnessTwice { .. })));
     }
 }

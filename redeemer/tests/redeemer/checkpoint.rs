@@ -1,6 +1,6 @@
 //! Checkpoints of the payment log: on what they rest, and what they prove.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use farthing_ecash::{
     entry::{Entry, EntryKind},
@@ -12,12 +12,14 @@ use farthing_ledger::{
     hash::Hash,
     key::VerifierKey,
     proof::{ConsistencyProof, InclusionProof},
+    publisher::PublishError,
     tree::TreeHead,
 };
 use farthing_proto::v1::{
     ErrorReason, GetCheckpointRequest, GetConsistencyProofRequest, GetEntryRequest, GetInclusionProofRequest,
     GetLogSizeRequest,
 };
+use farthing_redeemer::error::RunError;
 use farthing_service::status::Failure;
 use tokio::time::timeout;
 
@@ -67,6 +69,16 @@ impl Running {
 
     async fn log_size(&self) -> u64 {
         self.ledger().get_log_size(GetLogSizeRequest {}).await.unwrap().into_inner().size
+    }
+}
+
+impl World {
+    /// Waits until the issuer was asked for a checkpoint after the last submission, and again: so nothing was signed after
+    /// the first time.
+    async fn asked_again(&self) {
+        let asked = *self.books.asked.lock().unwrap();
+        // The first one from now on may have begun before.
+        self.books.wait_until(|books| *books.asked.lock().unwrap() >= asked + 3).await;
     }
 }
 
@@ -182,13 +194,10 @@ async fn an_issuer_that_was_set_back_or_exchanged_is_not_named() {
         } else {
             *world.books.issuance_size.lock().unwrap() = 0;
         }
-        let asked = *world.books.asked.lock().unwrap();
         let alice = Wallet::new("alice@bank.example");
         let pay = alice.pay(&facts, &world.mint().coin(&alice.keys, 2_000), &alice, 350);
         running.submit(&pay).await.unwrap();
-        world.books.wait_until(|books| *books.asked.lock().unwrap() > asked).await;
-        // It has been asked for a checkpoint; give what would follow a moment.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.asked_again().await;
         assert_eq!(running.handles.published.newest().unwrap(), before, "exchanged: {exchanged}");
         running.stop().await;
     }
@@ -231,4 +240,59 @@ async fn no_more_comes_back_than_was_withdrawn() {
     let size = running.log_size().await;
     running.checkpoint_over(size).await;
     running.stop().await;
+}
+
+/// Fees are owed too: with coins that nobody withdrew even payments use up what was withdrawn. Then no checkpoint is signed
+/// until there is enough again.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_checkpoint_says_that_more_came_back_than_was_withdrawn() {
+    let world = World::new().await;
+    *world.books.withdrawn.lock().unwrap() = 1;
+    let running = world.start().await;
+    let facts = running.facts().await;
+    let before = running.checkpoint_over(running.log_size().await).await;
+    let alice = Wallet::new("alice@bank.example");
+    // A fee of 2.
+    let paid = running.submit(&alice.pay(&facts, &world.mint().coin(&alice.keys, 500), &alice, 100)).await.unwrap();
+    world.asked_again().await;
+    assert_eq!(running.handles.published.newest().unwrap(), before);
+    *world.books.withdrawn.lock().unwrap() = 2;
+    running.checkpoint_over(paid.log_index + 1).await;
+    running.stop().await;
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to).unwrap();
+    for found in fs::read_dir(from).unwrap() {
+        let found = found.unwrap();
+        let target = to.join(found.file_name());
+        if found.file_type().unwrap().is_dir() {
+            copy(&found.path(), &target);
+        } else {
+            fs::copy(found.path(), target).unwrap();
+        }
+    }
+}
+
+/// A redeemer does not go on from a backup: spent serials would be forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redeemer_does_not_start_from_a_backup() {
+    let world = World::new().await;
+    let running = world.start().await;
+    let facts = running.facts().await;
+    running.checkpoint_over(running.log_size().await).await;
+    running.stop().await;
+    let backup = world.home.path().join("backup");
+    copy(&world.store_dir(), &backup);
+
+    let running = world.start().await;
+    let alice = Wallet::new("alice@bank.example");
+    let paid = running.submit(&alice.pay(&facts, &world.mint().coin(&alice.keys, 500), &alice, 100)).await.unwrap();
+    running.checkpoint_over(paid.log_index + 1).await;
+    running.stop().await;
+
+    copy(&backup, &world.store_dir());
+    let refused = world.redeemer().await.err().unwrap();
+    assert!(matches!(refused, RunError::Publish(PublishError::RolledBack { .. })), "{refused}");
 }

@@ -136,6 +136,7 @@ impl World {
                 anchor: self.home.path().join("checkpoint.anchor"),
                 interval: self.checkpoint_interval,
                 witnesses: Vec::new(),
+                pruning: None,
             },
             issuer_log_key: None,
             issuer: channel::open(&format!("https://{}", self.issuer), &tls, Deadlines::default()).unwrap(),

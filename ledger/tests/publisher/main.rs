@@ -1,11 +1,11 @@
 //! Publishing over real stores and files: what is signed, and what is never signed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod pace;
+mod pruning;
+mod restored;
+
+use std::{fs, path::PathBuf, sync::Arc};
 
 use farthing_ledger::{
     checkpoint::SignedCheckpoint,
@@ -94,20 +94,6 @@ async fn sign(publisher: &Publisher<Plain>) -> SignedCheckpoint {
     publisher.bring_up_to_date().await.unwrap().unwrap()
 }
 
-fn copy(from: &Path, to: &Path) {
-    let _ = fs::remove_dir_all(to);
-    fs::create_dir_all(to).unwrap();
-    for found in fs::read_dir(from).unwrap() {
-        let found = found.unwrap();
-        let target = to.join(found.file_name());
-        if found.file_type().unwrap().is_dir() {
-            copy(&found.path(), &target);
-        } else {
-            fs::copy(found.path(), target).unwrap();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_covers_the_log_and_a_restart_goes_on_from_it() {
     let world = World::new();
@@ -140,86 +126,6 @@ async fn a_checkpoint_covers_the_log_and_a_restart_goes_on_from_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_copy_of_the_store_is_refused() {
-    let world = World::new();
-    let store = world.store();
-    let publisher = world.open(&store).await.unwrap();
-    append(&store, 0..300).await;
-    sign(&publisher).await;
-    drop(publisher);
-    store.close().await;
-    let backup = world.home.path().join("backup");
-    copy(&world.dir(), &backup);
-
-    // It goes on after the backup, and signs.
-    let store = world.store();
-    let publisher = world.open(&store).await.unwrap();
-    append(&store, 300..310).await;
-    sign(&publisher).await;
-    drop(publisher);
-    store.close().await;
-
-    copy(&backup, &world.dir());
-    let store = world.store();
-    match world.open(&store).await {
-        Err(error @ PublishError::RolledBack { entries: 300, signed: 310, .. }) => {
-            let text = error.to_string();
-            assert!(text.contains("older copy") && text.contains("Put the newest copy"), "{text}");
-        }
-        other => panic!("{:?}", other.err()),
-    }
-    // Other entries in the place of those that were lost do not help.
-    append(&store, 1_000..1_020).await;
-    assert!(matches!(world.open(&store).await, Err(PublishError::Changed { size: 310, .. })));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_copy_from_between_entries_and_their_checkpoint_goes_on() {
-    let world = World::new();
-    let store = world.store();
-    let publisher = world.open(&store).await.unwrap();
-    append(&store, 0..10).await;
-    sign(&publisher).await;
-    append(&store, 10..20).await;
-    drop(publisher);
-    store.close().await;
-    let backup = world.home.path().join("backup");
-    copy(&world.dir(), &backup);
-    let store = world.store();
-    let publisher = world.open(&store).await.unwrap();
-    let signed = sign(&publisher).await;
-    drop(publisher);
-    store.close().await;
-
-    // The entries are there, their checkpoint only in the anchor: it is taken up, and not signed again.
-    copy(&backup, &world.dir());
-    let store = world.store();
-    let publisher = world.open(&store).await.unwrap();
-    assert_eq!(publisher.published().newest().unwrap(), signed);
-    append(&store, 20..21).await;
-    assert_eq!(sign(&publisher).await.head(), head(0..21));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_changed_leaf_is_noticed() {
-    let world = World::new();
-    let store = world.store();
-    let publisher = world.open(&store).await.unwrap();
-    append(&store, 0..300).await;
-    sign(&publisher).await;
-    drop(publisher);
-    store.close().await;
-    // A store whose journal is whole, but with another entry at one place: in a full tile, and behind the last one.
-    for changed in [7, 299] {
-        fs::remove_dir_all(world.dir()).unwrap();
-        let store = world.store();
-        append(&store, (0..300).map(|number| if number == changed { 77_777 } else { number })).await;
-        assert!(matches!(world.open(&store).await, Err(PublishError::Changed { size: 300, .. })));
-        store.close().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn of_two_publishers_on_one_store_one_wins_and_both_agree() {
     let world = World::new();
     let store = world.store();
@@ -249,6 +155,7 @@ async fn what_cannot_be_anchored_is_not_given_out() {
     append(&store, 5..9).await;
     assert!(matches!(publisher.bring_up_to_date().await, Err(PublishError::Anchor { .. })));
     assert_eq!(publisher.published().newest().unwrap(), first);
+    assert!(publisher.state().await.is_none());
     fs::remove_dir(world.anchor()).unwrap();
     // The one that is written already is given out, not another one.
     let record = store.get(farthing_store::Space("checkpoint"), b"\x08payments").await.unwrap().unwrap();
@@ -306,44 +213,4 @@ async fn cosignatures_are_taken_kept_and_given_out() {
     store.close().await;
     let publisher = world.open(&world.store()).await.unwrap();
     assert_eq!(publisher.published().checkpoint(1), Some(world.cosigned(&second)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_witness_with_a_larger_or_another_checkpoint_stops_the_log_for_good() {
-    for (numbers, copies) in [(300..320u64, "larger"), (290..300, "other")] {
-        let world = World::new();
-        let store = world.store();
-        let publisher = world.open(&store).await.unwrap();
-        append(&store, 0..290).await;
-        sign(&publisher).await;
-        drop(publisher);
-        store.close().await;
-        let backup = world.home.path().join("backup");
-        copy(&world.dir(), &backup);
-        let anchor = fs::read(world.anchor()).unwrap();
-        let store = world.store();
-        let publisher = world.open(&store).await.unwrap();
-        append(&store, numbers).await;
-        let seen = world.cosigned(&sign(&publisher).await);
-        drop(publisher);
-        store.close().await;
-
-        // Store and anchor are put back together: nothing here knows of what was signed since. A witness does.
-        copy(&backup, &world.dir());
-        fs::write(world.anchor(), &anchor).unwrap();
-        let store = world.store();
-        let publisher = world.open(&store).await.unwrap();
-        if copies == "other" {
-            append(&store, 900..920).await;
-            sign(&publisher).await;
-        }
-        let refused = publisher.published().add_cosignatures(seen.clone()).await;
-        assert!(matches!(refused, Err(CosignError::Contradiction)), "{copies}");
-        append(&store, 2_000..2_001).await;
-        assert!(matches!(publisher.bring_up_to_date().await, Err(PublishError::Contradicted { .. })), "{copies}");
-        drop(publisher);
-        assert!(matches!(world.open(&store).await, Err(PublishError::Contradicted { .. })), "{copies}");
-        let evidence = fs::read_to_string(world.home.path().join("anchor.contradiction")).unwrap();
-        assert_eq!(evidence, seen.to_string());
-    }
 }
