@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use farthing_store::{Batch, LogName, Outcome, READ_ITEMS_MAX, Space, Store, StoreError};
@@ -72,6 +75,8 @@ pub struct Published {
     cosigned: Mutex<BTreeMap<u64, SignedNote>>,
     /// Of a log that is signed here: whatever the key has signed was published here before, so anything larger is evidence.
     anchor: Option<Anchor>,
+    /// Whether something was shown that contradicts the log. The file with it tells those who start later.
+    is_contradicted: AtomicBool,
 }
 
 impl Published {
@@ -99,7 +104,8 @@ impl Published {
         let newest = RwLock::new(Newest { checkpoint: None, edge: Arc::default() });
         let (sizes, _) = watch::channel(0);
         let cosigned = Mutex::new(cosigned);
-        Ok(Self { store, log, key, witnesses, newest, sizes, cosigned, anchor: None })
+        let is_contradicted = AtomicBool::new(false);
+        Ok(Self { store, log, key, witnesses, newest, sizes, cosigned, anchor: None, is_contradicted })
     }
 
     /// For the server whose key signs the log: keeps what contradicts the log beside this anchor.
@@ -264,6 +270,7 @@ impl Published {
 
     fn keep_evidence(&self, note: &SignedNote) {
         let Some(anchor) = &self.anchor else { return };
+        self.is_contradicted.store(true, Ordering::SeqCst);
         tracing::error!(
             "a checkpoint was shown that this log's key has signed and that does not fit this log: the log was set back or \
              its key is used elsewhere. No further checkpoint is signed; see {}",
@@ -272,6 +279,11 @@ impl Published {
         if let Err(error) = anchor.write_evidence(&note.to_string()) {
             tracing::error!(%error, "the evidence cannot be written");
         }
+    }
+
+    /// Whether a checkpoint was shown that the log's key has signed and that does not fit the log.
+    pub(crate) fn is_contradicted(&self) -> bool {
+        self.is_contradicted.load(Ordering::SeqCst)
     }
 
     fn cosigned(&self) -> MutexGuard<'_, BTreeMap<u64, SignedNote>> {

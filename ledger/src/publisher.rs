@@ -4,22 +4,31 @@
 //! crash at any moment the next start finds what may have been seen, goes on from there, and refuses to start when the log in
 //! the store is not its continuation.
 
+mod committed;
+mod error;
+mod subject;
+
 use std::{collections::VecDeque, io, path::PathBuf, sync::Arc, time::Duration};
 
-use farthing_store::{Batch, LogName, LogRecord, Outcome, Space, Store, StoreError};
+use farthing_store::{Batch, LogName, LogRecord, Outcome, Space, Store};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     anchor::Anchor,
-    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, Spent},
+    checkpoint::{Checkpoint, SignedCheckpoint},
     edge::Edge,
-    hash::Hash,
     history,
     key::{LogSigner, VerifierKey},
     published::{Published, prefix},
     tree::TreeHead,
     view::{PAGE_ENTRIES, TreeView, ViewError, leaf_hash, load_edge, put_tiles},
+};
+
+use self::committed::Committed;
+pub use self::{
+    error::PublishError,
+    subject::{Extensions, Plain, Subject, SubjectError},
 };
 
 /// Length and name of the log → the last checkpoint: u32 little-endian length and text of its note, then the subject's state.
@@ -30,202 +39,6 @@ pub const ENTRIES_MAX: u64 = 65_536;
 
 /// How long the publisher waits at most before it tries again what failed.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-
-/// What a log says in its checkpoints beside size and root, and what it has to know of its entries for that.
-pub trait Subject: Send + 'static {
-    /// Goes back to what it was at the last checkpoint: `state` is what [`Subject::state`] gave then, or `None` before the
-    /// first entry.
-    ///
-    /// # Errors
-    /// [`SubjectError::Damaged`] for a state that it did not give.
-    fn restore(&mut self, state: Option<&[u8]>) -> Result<(), SubjectError>;
-
-    /// A checkpoint over the first `size` entries is going to be made. Whatever it has to ask others, it asks now.
-    fn begin(&mut self, size: u64) -> impl Future<Output = Result<(), SubjectError>> + Send;
-
-    /// The leaf of the next entry, when it has heard of the entry otherwise; then it is not read from the store.
-    ///
-    /// # Errors
-    /// [`SubjectError`].
-    fn heard(&mut self, index: u64) -> Result<Option<Hash>, SubjectError>;
-
-    /// Takes note of the next entry.
-    ///
-    /// # Errors
-    /// [`SubjectError`].
-    fn entry(&mut self, record: &LogRecord) -> Result<(), SubjectError>;
-
-    /// What the checkpoint with this root says besides.
-    ///
-    /// # Errors
-    /// [`SubjectError::Refused`] when nothing may be signed.
-    fn extensions(&mut self, root: &Hash) -> impl Future<Output = Result<Extensions, SubjectError>> + Send;
-
-    /// A checkpoint over the entries that it has been shown was signed before, with extensions that were made then. It is
-    /// taken up from the anchor; what it says counts as said.
-    fn adopt(&mut self, _checkpoint: &Checkpoint) {}
-
-    /// What has to be known at the next checkpoint.
-    fn state(&self) -> Vec<u8>;
-}
-
-/// The lines of a checkpoint after the third.
-#[derive(Debug, Clone, Default)]
-pub struct Extensions {
-    /// [`Checkpoint::issuance`].
-    pub issuance: Option<TreeHead>,
-    /// [`Checkpoint::spent`].
-    pub spent: Vec<Spent>,
-}
-
-/// Why there is no checkpoint from a subject.
-#[derive(Debug, thiserror::Error)]
-pub enum SubjectError {
-    /// Something has to be waited for, such as another server.
-    #[error("{0}")]
-    Waiting(String),
-    /// What the entries say must not be signed.
-    #[error("{0}")]
-    Refused(String),
-    /// An entry, or its own state, is not what it wrote.
-    #[error("{0} is damaged: verify the store")]
-    Damaged(&'static str),
-}
-
-/// Why no checkpoint is signed, or a log is not taken up.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PublishError {
-    /// The store has less than what was published.
-    #[error(
-        "the log has {entries} entries, but a checkpoint over {signed} was signed ({}): this store is an older copy, or lost \
-         its end. Do not go on with it: everybody who saw the checkpoint would see a split log. Put the newest copy of the \
-         store back. If those entries are lost for good, the log has to end: start a new one under another origin and key",
-        anchor.display()
-    )]
-    RolledBack {
-        /// Entries in the store.
-        entries: u64,
-        /// Entries of the checkpoint.
-        signed: u64,
-        /// Where the checkpoint is.
-        anchor: PathBuf,
-    },
-    /// The store has something else than what was published.
-    #[error(
-        "the first {size} entries of the log are not those of a checkpoint that was signed ({}): entries were changed, or this \
-         is the store of another log. Put the right copy of the store back; verify it with `store verify`",
-        anchor.display()
-    )]
-    Changed {
-        /// Entries of the checkpoint.
-        size: u64,
-        /// Where the checkpoint is.
-        anchor: PathBuf,
-    },
-    /// The store knows of checkpoints, and the anchor is gone.
-    #[error(
-        "checkpoints were signed, but {} with the last one is not there: nothing tells whether this store is the newest copy. \
-         Put the file back. If you know that no other copy of the store is newer, write an empty file in its place",
-        anchor.display()
-    )]
-    AnchorLost {
-        /// Where it should be.
-        anchor: PathBuf,
-    },
-    /// Somebody has shown a checkpoint that this key signed for another log than this.
-    #[error(
-        "a checkpoint contradicts this log ({}): it was set back, or its key was used elsewhere. Nothing is signed until that \
-         is cleared up. Put the newest copy of the store back and remove the file, or end the log",
-        evidence.display()
-    )]
-    Contradicted {
-        /// The checkpoint that was shown.
-        evidence: PathBuf,
-    },
-    /// The last checkpoint is not by this key, or is none.
-    #[error("the last checkpoint in {place} cannot be relied on: {error}. Is the log's key the right one?")]
-    NotOurs {
-        /// Where it is.
-        place: String,
-        /// Why.
-        error: CheckpointError,
-    },
-    /// What the log says besides.
-    #[error(transparent)]
-    Subject(#[from] SubjectError),
-    /// The tree.
-    #[error(transparent)]
-    View(#[from] ViewError),
-    /// The anchor.
-    #[error("cannot use {}: {source}", path.display())]
-    Anchor {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The store does not know whether the checkpoint was written; asking again finds out.
-    #[error("the store does not know whether the checkpoint was written")]
-    OutcomeUnknown,
-    /// A checkpoint that could not be read back.
-    #[error("a checkpoint could not be made: {0}")]
-    Checkpoint(#[from] CheckpointError),
-}
-
-impl From<StoreError> for PublishError {
-    fn from(error: StoreError) -> Self {
-        Self::View(error.into())
-    }
-}
-
-impl PublishError {
-    /// Whether it may go away while the server runs: what others have to put right, and what the machine may do better next
-    /// time.
-    #[must_use]
-    pub fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Subject(SubjectError::Waiting(_) | SubjectError::Refused(_))
-                | Self::Anchor { .. }
-                | Self::OutcomeUnknown
-                | Self::View(_)
-        )
-    }
-}
-
-/// The last checkpoint and what belongs to it.
-struct Committed {
-    checkpoint: SignedCheckpoint,
-    state: Vec<u8>,
-    /// As it is stored.
-    record: Vec<u8>,
-}
-
-impl Committed {
-    fn new(checkpoint: SignedCheckpoint, state: Vec<u8>) -> Self {
-        let note = checkpoint.note().to_string();
-        let length = u32::try_from(note.len()).unwrap_or(u32::MAX).to_le_bytes();
-        let record = [&length[..], note.as_bytes(), &state].concat();
-        Self { checkpoint, state, record }
-    }
-
-    fn read(record: Vec<u8>, key: &VerifierKey) -> Result<Self, PublishError> {
-        let damaged = || PublishError::View(ViewError::Damaged("the last checkpoint"));
-        let (length, rest) = record.split_first_chunk::<4>().ok_or_else(damaged)?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| damaged())?;
-        let (note, state) = rest.split_at_checked(length).ok_or_else(damaged)?;
-        let note = std::str::from_utf8(note).map_err(|_| damaged())?;
-        let checkpoint = SignedCheckpoint::open(note, key)
-            .map_err(|error| PublishError::NotOurs { place: "the store".to_owned(), error })?;
-        let state = state.to_vec();
-        Ok(Self { checkpoint, state, record })
-    }
-
-    fn size(&self) -> u64 {
-        self.checkpoint.head().size
-    }
-}
 
 /// Where a log is, and what signs it.
 pub struct LogParts {
@@ -422,6 +235,9 @@ impl<S: Subject> Inner<S> {
     /// Signs a checkpoint over entries that have none yet, below `limit`; none when there are none.
     async fn advance(&mut self, limit: u64) -> Result<(), PublishError> {
         check_evidence(&self.anchor)?;
+        if self.published.is_contradicted() {
+            return Err(PublishError::Contradicted { evidence: self.anchor.evidence_path() });
+        }
         if self.is_unsure {
             self.take_up().await?;
             self.is_out = false;
@@ -526,35 +342,5 @@ impl<S: Subject> Inner<S> {
 
     fn anchor_fault(&self, source: io::Error) -> PublishError {
         PublishError::Anchor { path: self.anchor.path().to_path_buf(), source }
-    }
-}
-
-/// For a log that says nothing besides.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Plain;
-
-impl Subject for Plain {
-    fn restore(&mut self, _: Option<&[u8]>) -> Result<(), SubjectError> {
-        Ok(())
-    }
-
-    async fn begin(&mut self, _: u64) -> Result<(), SubjectError> {
-        Ok(())
-    }
-
-    fn heard(&mut self, _: u64) -> Result<Option<Hash>, SubjectError> {
-        Ok(None)
-    }
-
-    fn entry(&mut self, _: &LogRecord) -> Result<(), SubjectError> {
-        Ok(())
-    }
-
-    async fn extensions(&mut self, _: &Hash) -> Result<Extensions, SubjectError> {
-        Ok(Extensions::default())
-    }
-
-    fn state(&self) -> Vec<u8> {
-        Vec::new()
     }
 }

@@ -71,8 +71,8 @@ fn leaf(number: u64) -> Vec<u8> {
     [&[32][..], &[0; 4], &number.to_le_bytes()].concat()
 }
 
-fn hash(text: &String) -> Hash {
-    Hash::from_base64(text).unwrap()
+fn hash(text: impl AsRef<str>) -> Hash {
+    Hash::from_base64(text.as_ref()).unwrap()
 }
 
 fn head(vectors: &Vectors, size: u64) -> TreeHead {

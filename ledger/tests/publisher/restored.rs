@@ -172,6 +172,23 @@ async fn a_lost_anchor_is_noticed_and_needs_the_operators_word() {
     assert_eq!(fs::read_to_string(world.anchor()).unwrap(), last.note().to_string());
 }
 
+/// Evidence counts although it cannot be written down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_does_not_hide_a_contradiction() {
+    let world = World::new();
+    let store = world.store();
+    let publisher = world.open(&store).await.unwrap();
+    append(&store, 0..5).await;
+    let other = sign(&publisher).await.checkpoint().clone();
+    let other = Checkpoint { root: Hash::leaf(b"another"), ..other }.sign(&world.signer()).unwrap();
+    // A folder in the place of the file that is written first.
+    fs::create_dir(world.home.path().join("anchor.contradiction.new")).unwrap();
+    let refused = publisher.published().add_cosignatures(world.cosigned(&other)).await;
+    assert!(matches!(refused, Err(CosignError::Contradiction)));
+    append(&store, 5..6).await;
+    assert!(matches!(publisher.bring_up_to_date().await, Err(PublishError::Contradicted { .. })));
+}
+
 /// Each of its checkpoints names one entry more of another log than the one before.
 #[derive(Default)]
 struct Naming(u64);
