@@ -9,7 +9,7 @@ use farthing_ledger::{
     publisher::{Extensions, PublishError, Publisher, Subject, SubjectError},
     tree::TreeHead,
 };
-use farthing_store::LogRecord;
+use farthing_store::{Batch, LogRecord, Outcome, Space};
 
 use crate::{World, append, head, sign};
 
@@ -170,6 +170,26 @@ async fn a_lost_anchor_is_noticed_and_needs_the_operators_word() {
     let publisher = world.open(&store).await.unwrap();
     assert_eq!(publisher.published().newest().unwrap(), last);
     assert_eq!(fs::read_to_string(world.anchor()).unwrap(), last.note().to_string());
+}
+
+/// The store's own checkpoint is held against its entries, also where no anchor says more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_in_the_store_has_to_be_that_of_its_entries() {
+    let (space, place) = (Space("checkpoint"), b"\x08payments");
+    let world = World::new();
+    let store = world.store();
+    let publisher = world.open(&store).await.unwrap();
+    append(&store, 0..10).await;
+    sign(&publisher).await;
+    let record = store.get(space, place).await.unwrap().unwrap();
+    drop(publisher);
+    store.close().await;
+    fs::remove_dir_all(world.dir()).unwrap();
+    fs::write(world.anchor(), "").unwrap();
+    let store = world.store();
+    append(&store, 1..11).await;
+    assert!(matches!(store.commit(Batch::new().put(space, place, record)).await.unwrap(), Outcome::Applied { .. }));
+    assert!(matches!(world.open(&store).await, Err(PublishError::Changed { size: 10, .. })));
 }
 
 /// Evidence counts although it cannot be written down.
