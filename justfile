@@ -20,6 +20,10 @@ test-power-loss:
 bench:
     cargo bench -p farthing-ecash
 
+# Payments a second that a follower verifies on one core.
+bench-follower:
+    taskset -c 0 cargo bench -p farthing-follower
+
 # Everything measured in one run, beside the floor and the peers: bench/README.md.
 bench-all *ARGS:
     cargo run --release --manifest-path bench/Cargo.toml -- {{ARGS}}

@@ -1,6 +1,7 @@
 //! An issuer and a redeemer on this machine, as an operator would set them up: real files, real TLS, real listeners.
 
 mod admin;
+mod follower;
 mod log;
 
 use std::{
@@ -24,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
-pub use self::{admin::Supply, log::Logged};
+pub use self::{admin::Supply, follower::RunningFollower, log::Logged};
 use crate::{demo::Failure, proxy::Proxy};
 
 /// What a cluster is set up with.
@@ -50,6 +51,8 @@ struct Ports {
     admin: u16,
     redemption: u16,
     redeemer: u16,
+    /// Where the follower serves the issuance log and the payments log.
+    follower: [u16; 2],
 }
 
 /// A server that is running in this process.
@@ -84,11 +87,13 @@ impl Cluster {
         let dir = std::path::absolute(dir)?;
         let ports = Ports::free()?;
         write(&dir.join("policy.toml"), &setup.policy)?;
-        write(&dir.join("issuer/issuer.toml"), &ports.issuer_config())?;
-        write(&dir.join("redeemer/redeemer.toml"), &ports.redeemer_config())?;
+        let witness = Self::make_witness(&dir.join("follower"))?;
+        write(&dir.join("issuer/issuer.toml"), &ports.issuer_config(&witness))?;
+        write(&dir.join("redeemer/redeemer.toml"), &ports.redeemer_config(&witness))?;
         let mut cluster = Self { dir, ports, clock: setup.clock, issuer: None, redeemer: None };
         cluster.start_issuer().await?;
         cluster.start_redeemer().await?;
+        cluster.write_follower_config()?;
         Ok(cluster)
     }
 
@@ -245,6 +250,8 @@ impl Cluster {
             format!("farthing-issuer admin credit --config {dir}/issuer/issuer.toml alice@bank.example 10.00"),
             format!("farthing-issuer admin supply --config {dir}/issuer/issuer.toml"),
             format!("farthing-redeemer policy check {dir}/policy.toml"),
+            format!("farthing-follower run --config {dir}/follower/follower.toml"),
+            format!("farthing-follower audit --config {dir}/follower/follower.toml"),
         ]
     }
 
@@ -265,7 +272,7 @@ impl Cluster {
 }
 
 impl Ports {
-    /// Four ports that nobody uses at the moment, below those that the system gives to outgoing connections: so they are
+    /// Six ports that nobody uses at the moment, below those that the system gives to outgoing connections: so they are
     /// still free when a server comes back to its own.
     fn free() -> Result<Self, Failure> {
         let mut sockets = Vec::new();
@@ -273,13 +280,14 @@ impl Ports {
             let [first, second, ..] = *RequestId::random().as_bytes();
             let port = 20_000 + u16::from_le_bytes([first, second]) % 12_000;
             sockets.extend(TcpListener::bind(("127.0.0.1", port)));
-            if let [issuer, admin, redemption, redeemer] = sockets.as_slice() {
+            if let [issuer, admin, redemption, redeemer, issuance, payments] = sockets.as_slice() {
                 let port = |socket: &TcpListener| socket.local_addr().map(|address| address.port());
                 return Ok(Self {
                     issuer: port(issuer)?,
                     admin: port(admin)?,
                     redemption: port(redemption)?,
                     redeemer: port(redeemer)?,
+                    follower: [port(issuance)?, port(payments)?],
                 });
             }
         }
@@ -290,7 +298,7 @@ impl Ports {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
-    fn issuer_config(&self) -> String {
+    fn issuer_config(&self, witness: &str) -> String {
         format!(
             r#"data_dir = "data"
 origin = "issuer.example/farthing/issuance"
@@ -301,12 +309,15 @@ policy = "../policy.toml"
 keys = ["issuing.key"]
 directory_interval_seconds = 1
 dev_certs = "../dev-certs"
+
+[log]
+witnesses = ["{witness}"]
 "#,
             self.issuer, self.admin, self.redemption
         )
     }
 
-    fn redeemer_config(&self) -> String {
+    fn redeemer_config(&self, witness: &str) -> String {
         format!(
             r#"data_dir = "data"
 origin = "redeemer.example/farthing/payments"
@@ -317,6 +328,9 @@ dev_certs = "../dev-certs"
 
 [issuer]
 address = "https://127.0.0.1:{}"
+
+[log]
+witnesses = ["{witness}"]
 "#,
             self.redeemer, self.redemption
         )

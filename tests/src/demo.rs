@@ -26,7 +26,7 @@ pub const ALICE: &str = "alice@bank.example";
 /// Who is paid.
 pub const BOB: &str = "bob@bank.example";
 /// Everything that a complete run has verified, in order.
-pub const VERIFIED: [&str; 10] = [
+pub const VERIFIED: [&str; 11] = [
     "registered",
     "withdrawn",
     "paid-while-payee-offline",
@@ -37,6 +37,7 @@ pub const VERIFIED: [&str; 10] = [
     "over-cap-pending",
     "redeemed",
     "money-conserved",
+    "follower-verified",
 ];
 
 /// What went otherwise than said.
@@ -50,6 +51,9 @@ macro_rules! check {
         }
     };
 }
+
+// After the macro, which it uses.
+mod follower;
 
 /// The demo while it runs.
 struct Script<'a> {
@@ -81,6 +85,7 @@ pub async fn run(dir: &Path, out: &mut (dyn Write + Send)) -> Result<Cluster, Fa
     script.over_cap().await?;
     script.redeem().await?;
     script.conserve().await?;
+    script.follow().await?;
     check!(script.verified == VERIFIED.len(), "{} of {} steps were verified", script.verified, VERIFIED.len());
     Ok(script.cluster)
 }

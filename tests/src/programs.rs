@@ -22,7 +22,7 @@ pub fn program(name: &str) -> Result<PathBuf, Failure> {
         .ok_or("no folder of binaries")?;
     let path = folder.join(name);
     if !path.exists() {
-        let package = if name.ends_with("issuer") || name.ends_with("redeemer") { name } else { "farthing-wallet" };
+        let package = if name == "farthing" { "farthing-wallet" } else { name };
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo).args(["build", "--quiet", "--package", package, "--bin", name]).status()?;
         if !built.success() || !path.exists() {

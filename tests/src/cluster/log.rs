@@ -6,13 +6,14 @@ use farthing_ecash::{
     statement::Statement,
     transaction::Core,
 };
+use farthing_follower::log::Log;
 use farthing_proto::v1::{
-    GetEntryRequest, GetLogSizeRequest, SubmitTransactionRequest, ledger_service_client::LedgerServiceClient,
-    redeemer_service_client::RedeemerServiceClient,
+    GetCheckpointRequest, GetEntryRequest, GetLogSizeRequest, SubmitTransactionRequest,
+    ledger_service_client::LedgerServiceClient, redeemer_service_client::RedeemerServiceClient,
 };
 use tonic::transport::Channel;
 
-use super::Cluster;
+use super::{Cluster, Ports};
 use crate::demo::Failure;
 
 /// A transaction in a log.
@@ -26,13 +27,6 @@ pub struct Logged {
     pub request: Vec<u8>,
     /// The answer.
     pub answer: Vec<u8>,
-}
-
-/// The two logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Log {
-    Issuance,
-    Payments,
 }
 
 impl Cluster {
@@ -68,6 +62,32 @@ impl Cluster {
             found.extend(self.logged(&mut ledger, index).await?);
         }
         Ok(found)
+    }
+
+    /// The entries of the newest checkpoint of a log that the witness has cosigned, as its server shows it.
+    ///
+    /// # Errors
+    /// What the server answers, also that there is none.
+    pub async fn cosigned(&self, log: Log) -> Result<u64, Failure> {
+        cosigned(self.ledger(log)?).await
+    }
+
+    /// The same as the follower shows it.
+    ///
+    /// # Errors
+    /// What the follower answers.
+    pub async fn cosigned_at_follower(&self, log: Log) -> Result<u64, Failure> {
+        let [issuance, payments] = self.ports.follower;
+        let port = if log == Log::Issuance { issuance } else { payments };
+        cosigned(LedgerServiceClient::new(self.channel(Ports::address(port))?)).await
+    }
+
+    /// Entries in the issuance log.
+    ///
+    /// # Errors
+    /// What the issuer answers.
+    pub async fn issuance_log_size(&self) -> Result<u64, Failure> {
+        self.size(Log::Issuance).await
     }
 
     /// Entries in the payment log.
@@ -143,4 +163,9 @@ impl Cluster {
         let mut amounts = transactions.iter().map(|logged| Amount::new(amount(&logged.core)));
         Ok(amounts.try_fold(Amount::ZERO, Amount::checked_add).ok_or("too much money")?)
     }
+}
+
+async fn cosigned(mut ledger: LedgerServiceClient<Channel>) -> Result<u64, Failure> {
+    let note = ledger.get_checkpoint(GetCheckpointRequest { cosignatures: 1 }).await?.into_inner().note;
+    Ok(note.lines().nth(1).ok_or("a checkpoint of one line")?.parse()?)
 }

@@ -1,0 +1,85 @@
+//! Followers of real servers, over TLS: one reads from the servers, another from the first, and servers that were set back.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+
+use farthing_follower::{config::Config, log::Log, run};
+use farthing_ledger::checkpoint::SignedCheckpoint;
+use farthing_tests::{
+    cluster::{Cluster, RunningFollower, Setup},
+    demo::{PASSPHRASE, copy_dir},
+};
+use farthing_wallet::Wallet;
+
+const POLICY: &str = include_str!("../src/demo/policy.toml");
+
+async fn sizes(cluster: &Cluster) -> [u64; 2] {
+    [cluster.issuance_log_size().await.unwrap(), cluster.payment_log_size().await.unwrap()]
+}
+
+/// Registers a wallet: an entry in the issuance log.
+async fn register(cluster: &Cluster, home: &Path) {
+    let invitation = cluster.invite("alice@bank.example", "person").await.unwrap();
+    let (wallet, _) = Wallet::create(&home.join("alice"), PASSPHRASE, &cluster.connection(), None).await.unwrap();
+    wallet.register("alice@bank.example", &invitation).await.unwrap();
+    wallet.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_of_a_follower_sees_the_same_logs() {
+    let home = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(home.path(), Setup::with_policy(POLICY)).await.unwrap();
+    register(&cluster, home.path()).await;
+    let mut first = cluster.start_follower().unwrap();
+    let verified = first.verified(sizes(&cluster).await).await.unwrap();
+    for log in Log::ALL {
+        assert!(cluster.cosigned(log).await.unwrap() > 0);
+    }
+    let second_config = cluster.second_follower().unwrap();
+    let mut second = RunningFollower::start(&second_config).unwrap();
+    let mirrored = second.verified(Log::ALL.map(|log| verified.logs[&log].checkpoint)).await.unwrap();
+    second.stop().await.unwrap();
+    assert_eq!((mirrored.wallets, &mirrored.policies), (verified.wallets, &verified.policies));
+
+    // Compared with the follower itself and with the server.
+    let config = Config::load(&second_config).unwrap();
+    let report = run::compare(&config, Some(&config.issuance.address), Some(&config.payments.address)).await.unwrap();
+    assert_eq!(report.matches("agrees on").count(), 2, "{report}");
+    first.stop().await.unwrap();
+    cluster.stop().await.unwrap();
+}
+
+/// Store and anchor of both servers are put back from a copy: the servers cannot know it, the follower does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_put_back_from_a_backup_is_found() {
+    let home = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::start(home.path(), Setup::with_policy(POLICY)).await.unwrap();
+    cluster.stop_servers().await.unwrap();
+    let (server, backup) = (home.path().join("issuer"), home.path().join("backup"));
+    copy_dir(&server, &backup).unwrap();
+    cluster.restart_issuer().await.unwrap();
+    cluster.restart_redeemer().await.unwrap();
+    // Something is written after the copy.
+    register(&cluster, home.path()).await;
+    let mut follower = cluster.start_follower().unwrap();
+    follower.verified(sizes(&cluster).await).await.unwrap();
+    follower.stop().await.unwrap();
+
+    cluster.stop_servers().await.unwrap();
+    std::fs::remove_dir_all(&server).unwrap();
+    copy_dir(&backup, &server).unwrap();
+    cluster.restart_issuer().await.unwrap();
+    let found = cluster.start_follower().unwrap().finding().await.unwrap();
+    assert!(found.starts_with("the issuance log, checkpoint of "), "{found}");
+    assert!(found.contains("it was set back"), "{found}");
+    let evidence = home.path().join("follower/data/evidence");
+    let seen: Vec<_> = std::fs::read_dir(&evidence).unwrap().map(|file| file.unwrap().path()).collect();
+    let seen = seen.into_iter().find(|path| path.to_string_lossy().ends_with("-seen")).unwrap();
+    let config = Config::load(&cluster.follower_config()).unwrap();
+    let key = config.verifier_key(Log::Issuance).unwrap();
+    SignedCheckpoint::open(&std::fs::read_to_string(seen).unwrap(), &key).unwrap();
+    // It stays so, whatever the server says from now on.
+    let found = cluster.start_follower().unwrap().finding().await.unwrap();
+    assert!(found.starts_with("stopped at an earlier finding"), "{found}");
+    cluster.stop().await.unwrap();
+}
