@@ -82,14 +82,6 @@ impl Cluster {
         cosigned(LedgerServiceClient::new(self.channel(Ports::address(port))?)).await
     }
 
-    /// Entries in the issuance log.
-    ///
-    /// # Errors
-    /// What the issuer answers.
-    pub async fn issuance_log_size(&self) -> Result<u64, Failure> {
-        self.size(Log::Issuance).await
-    }
-
     /// Entries in the payment log.
     ///
     /// # Errors
