@@ -10,6 +10,10 @@ use tracing_subscriber::{EnvFilter, util::SubscriberInitExt as _};
 /// What is logged when nobody says otherwise.
 const DEFAULT_FILTER: &str = "info";
 
+/// The store's index tells at info of its own housekeeping, with the paths of its files, which tell whose wallet it is. A
+/// filter that names it decides otherwise.
+const QUIET: &str = "fjall=warn,lsm_tree=warn";
+
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -49,17 +53,25 @@ pub enum LogError {
     Begun,
 }
 
-/// Begins to log, once in a process. The filter is `filter` (from `--log`), or else the variable `RUST_LOG`, or else "info".
+/// What is logged: by `filter` (from `--log`), or else the variable `RUST_LOG`, or else "info".
 ///
 /// # Errors
-/// When the filter does not parse, or logging has begun already.
-pub fn init(filter: Option<&str>, format: LogFormat) -> Result<(), LogError> {
+/// When the filter does not parse.
+pub fn filter(filter: Option<&str>) -> Result<EnvFilter, LogError> {
     let filter = filter.map(ToOwned::to_owned);
     let filter = filter
         .or_else(|| std::env::var(EnvFilter::DEFAULT_ENV).ok())
         .filter(|filter| !filter.is_empty())
         .unwrap_or_else(|| DEFAULT_FILTER.to_owned());
-    let parsed = EnvFilter::try_new(&filter).map_err(|source| LogError::Filter { filter, source })?;
+    EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|source| LogError::Filter { filter, source })
+}
+
+/// Begins to log, once in a process, what [`filter`] lets through.
+///
+/// # Errors
+/// When the filter does not parse, or logging has begun already.
+pub fn init(chosen: Option<&str>, format: LogFormat) -> Result<(), LogError> {
+    let parsed = filter(chosen)?;
     let builder =
         tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let begun = match format {
@@ -72,6 +84,13 @@ pub fn init(filter: Option<&str>, format: LogFormat) -> Result<(), LogError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_index_is_quiet_unless_it_is_named() {
+        let shown = |text| filter(Some(text)).map(|filter| filter.to_string()).unwrap_or_default();
+        assert!(shown("info").contains("fjall=warn") && shown("info").contains("lsm_tree=warn"));
+        assert!(shown("info,fjall=debug").contains("fjall=debug") && !shown("info,fjall=debug").contains("fjall=warn"));
+    }
 
     #[test]
     fn a_wrong_filter_is_named_and_logging_begins_once() {

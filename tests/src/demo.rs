@@ -16,6 +16,7 @@ use farthing_ecash::{
 };
 use farthing_service::private_file;
 use farthing_wallet::{OperationState, PendingReason, Receipt, RegisterOutcome, RequestId, Wallet, WalletError};
+use zeroize::Zeroizing;
 
 use crate::cluster::{Cluster, Setup};
 
@@ -26,7 +27,7 @@ pub const ALICE: &str = "alice@bank.example";
 /// Who is paid.
 pub const BOB: &str = "bob@bank.example";
 /// Everything that a complete run has verified, in order.
-pub const VERIFIED: [&str; 11] = [
+pub const VERIFIED: [&str; 13] = [
     "registered",
     "withdrawn",
     "paid-while-payee-offline",
@@ -37,6 +38,8 @@ pub const VERIFIED: [&str; 11] = [
     "over-cap-pending",
     "redeemed",
     "money-conserved",
+    "receipt-verified",
+    "wallet-restored",
     "follower-verified",
 ];
 
@@ -52,8 +55,10 @@ macro_rules! check {
     };
 }
 
-// After the macro, which it uses.
+// After the macro, which they use.
 mod follower;
+mod receipt;
+mod restore;
 
 /// The demo while it runs.
 struct Script<'a> {
@@ -61,6 +66,8 @@ struct Script<'a> {
     dir: PathBuf,
     currency: Currency,
     cluster: Cluster,
+    /// Bob's 24 words, as he wrote them down.
+    words: Zeroizing<String>,
     verified: usize,
 }
 
@@ -72,7 +79,8 @@ struct Script<'a> {
 pub async fn run(dir: &Path, out: &mut (dyn Write + Send)) -> Result<Cluster, Failure> {
     writeln!(out, "Farthing, the main job: an issuer, a redeemer and two wallets, over gRPC and TLS 1.3.\n")?;
     let cluster = Cluster::start(dir, Setup::with_policy(include_str!("demo/policy.toml"))).await?;
-    let mut script = Script { out, dir: dir.to_owned(), currency: Currency::new("EUR", 6)?, cluster, verified: 0 };
+    let (currency, words) = (Currency::new("EUR", 6)?, Zeroizing::default());
+    let mut script = Script { out, dir: dir.to_owned(), currency, cluster, words, verified: 0 };
     script.say("A person may receive 10.00 EUR a day; each payment costs 0.01 EUR.")?;
 
     script.register().await?;
@@ -85,6 +93,8 @@ pub async fn run(dir: &Path, out: &mut (dyn Write + Send)) -> Result<Cluster, Fa
     script.over_cap().await?;
     script.redeem().await?;
     script.conserve().await?;
+    script.prove_payment(paid).await?;
+    script.restore().await?;
     script.follow().await?;
     check!(script.verified == VERIFIED.len(), "{} of {} steps were verified", script.verified, VERIFIED.len());
     Ok(script.cluster)
@@ -198,6 +208,7 @@ impl Script<'_> {
             let connection = self.cluster.connection();
             let (wallet, words) = Wallet::create(&self.wallet_dir(name), PASSPHRASE, &connection, None).await?;
             check!(words.split_whitespace().count() == 24, "a wallet has 24 words");
+            self.words = words;
             let outcome = wallet.register(identity, &invitation).await?;
             wallet.close().await;
             let RegisterOutcome::Registered(registration) = outcome else {

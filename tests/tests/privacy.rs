@@ -156,7 +156,8 @@ impl<'a> MakeWriter<'a> for Tape {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_log_line_holds_an_identity_an_amount_or_a_serial() {
     let tape = Tape::default();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::INFO).with_writer(tape.clone()).with_ansi(false).init();
+    let filter = farthing_service::logging::filter(Some("info")).unwrap();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(tape.clone()).with_ansi(false).init();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("demo");
     demo::clear(&path).unwrap();

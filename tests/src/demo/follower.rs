@@ -7,7 +7,7 @@ use super::{Failure, Script};
 
 impl Script<'_> {
     pub(super) async fn follow(&mut self) -> Result<(), Failure> {
-        self.title("11. A follower reads both public logs and verifies everything in them, with public data alone")?;
+        self.title("13. A follower reads both public logs and verifies everything in them, with public data alone")?;
         let sizes = [self.cluster.issuance_log_size().await?, self.cluster.payment_log_size().await?];
         let mut follower = self.cluster.start_follower()?;
         let audit = follower.verified(sizes).await?;
