@@ -8,7 +8,7 @@ use farthing_service::{
     server::ServeError, tls::TlsError,
 };
 
-use crate::{copy::CopyError, follower::FollowError};
+use crate::{copy::CopyError, finding::Finding, follower::FollowError};
 
 /// Why the program ends with exit code 1.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,20 @@ pub enum RunError {
     /// What was found, or why following is not possible.
     #[error(transparent)]
     Follow(#[from] FollowError),
+    /// Somebody else was shown another log: what is wrong, and both checkpoints as the log has signed them.
+    #[error(
+        "{finding}\n\nThe log showed this follower\n\n{seen}\nand at {address}\n\n{shown}\nBoth are kept as evidence."
+    )]
+    Split {
+        /// What is wrong.
+        finding: Box<Finding>,
+        /// Who was shown the other.
+        address: String,
+        /// The one seen here.
+        seen: String,
+        /// The other.
+        shown: String,
+    },
     /// The copy.
     #[error(transparent)]
     Copy(#[from] CopyError),

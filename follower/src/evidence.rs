@@ -28,10 +28,34 @@ pub(crate) fn keep(dir: &Path, finding: &Finding, exhibits: &[Exhibit<'_>]) {
     }
 }
 
+/// An exhibit that was kept, as text; empty when it is not there.
+pub(crate) fn read(dir: &Path, finding: &Finding, what: &str) -> String {
+    std::fs::read_to_string(file(dir, finding, what)).unwrap_or_default()
+}
+
 fn file(dir: &Path, finding: &Finding, what: &str) -> PathBuf {
     let log = finding.log;
     dir.join(match finding.place {
         Place::Entry(index) => format!("{log}-entry-{index}-{what}"),
         Place::Checkpoint(size) => format!("{log}-checkpoint-{size}-{what}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{finding::Wrong, log::Log};
+
+    #[test]
+    fn the_first_evidence_counts_and_can_be_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let finding = Finding::checkpoint(Log::Payments, 7, Wrong::SplitView);
+        for text in ["first", "second"] {
+            keep(dir.path(), &finding, &[("seen", text.as_bytes())]);
+        }
+        assert_eq!(read(dir.path(), &finding, "seen"), "first");
+        assert_eq!(read(dir.path(), &finding, "shown"), "");
+    }
 }

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     copy::Copy,
     error::RunError,
+    evidence,
     finding::Wrong,
     follower::{FollowError, Follower},
     log::Log,
@@ -159,7 +160,15 @@ pub async fn compare(config: &Config, issuance: Option<&str>, payments: Option<&
     let mut report = String::new();
     for peer in &all {
         let seen = follower.books().side(peer.log).checkpoint;
-        let line = match ask(&follower, peer).await? {
+        let asked = ask(&follower, peer).await.map_err(|error| match error {
+            FollowError::Finding(finding) if finding.what == Wrong::SplitView => {
+                let exhibit = |what| evidence::read(&config.evidence_dir(), &finding, what);
+                let (seen, shown) = (exhibit("seen"), exhibit("shown"));
+                RunError::Split { finding: Box::new(finding), address: peer.address.clone(), seen, shown }
+            }
+            other => other.into(),
+        });
+        let line = match asked? {
             Ok(shown) if shown <= seen => format!("agrees on {shown} entries"),
             Ok(shown) => format!("agrees on the {seen} entries verified here, and goes on to {shown}"),
             Err(error) => format!("does not tell: {error}"),
