@@ -195,7 +195,9 @@ impl Inner {
     /// has to be the one that this wallet is shown, and as far as that.
     async fn issuance_of(&self, payments: &Target) -> Result<Target, WalletError> {
         let mut issuance = self.target(Log::Issuance).await?;
-        let Some(named) = payments.believed.checkpoint.checkpoint().issuance else { return Ok(issuance) };
+        let named = payments.believed.checkpoint.checkpoint().issuance;
+        let named =
+            named.ok_or_else(|| Log::Payments.contradiction("its checkpoint names no issuance log".to_owned()))?;
         if named.size > issuance.size {
             let believed = self.checkpoint_of(Log::Issuance, named.size).await?;
             issuance = Target { size: believed.size(), believed };

@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 use self::tiles::Tiles;
 use crate::{
     book::{Book, Edit},
-    client::Client,
+    client::{Client, ledger::ProofHash},
     error::{Server, WalletError},
     record::{Hex, LogTrust, Trust},
     scan::Log,
@@ -85,9 +85,8 @@ pub(crate) fn check_key(trust: &Trust, log: Log, origin: &str, shown: &str) -> R
 }
 
 /// What is hashed into a tree of an entry that a server sent, with the hash of its proof part.
-pub(crate) fn leaf(entry: &[u8], proof_hash: &[u8]) -> Vec<u8> {
-    let has_proof = entry.first().and_then(|code| EntryKind::from_code(*code).ok()).is_some_and(EntryKind::has_proof);
-    if has_proof { [entry, proof_hash].concat() } else { entry.to_vec() }
+pub(crate) fn leaf(entry: &[u8], proof_hash: Option<&ProofHash>) -> Vec<u8> {
+    [entry, proof_hash.map_or(&[], <[u8; 32]>::as_slice)].concat()
 }
 
 impl Trust {
@@ -285,7 +284,7 @@ impl Inner {
         if entry.is_none() {
             return Err(log.contradiction(format!("entry {index} of its log is not what it shows")));
         }
-        self.check_leaf(&believed, index, Hash::leaf(&leaf(&bytes, &proof_hash))).await?;
+        self.check_leaf(&believed, index, Hash::leaf(&leaf(&bytes, proof_hash.as_ref()))).await?;
         let mut book = self.book.lock().await;
         let mut trust = book.trust().clone();
         trust.verified.push(known);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use farthing_ecash::entry::EntryKind;
 use farthing_ledger::tile::TilePath;
 use farthing_proto::v1::{
-    BucketFilter, ErrorReason, GetCheckpointRequest, GetEntryRequest, GetLogSizeRequest, GetTileRequest,
+    BucketFilter, ErrorReason, GetCheckpointRequest, GetEntryRequest, GetLogSizeRequest, GetTileRequest, LogEntry,
     StreamEntriesRequest, StreamEntriesResponse, ledger_service_client::LedgerServiceClient,
     stream_entries_response::Item,
 };
@@ -25,14 +26,15 @@ impl Client {
         Ok((log.origin, log.size))
     }
 
-    /// The bytes of one entry, and the hash of its proof part.
-    pub(crate) async fn entry(&self, index: u64) -> Result<(Vec<u8>, Vec<u8>), WalletError> {
+    /// The bytes of one entry, and the hash of its proof part if it has one.
+    pub(crate) async fn entry(&self, index: u64) -> Result<(Vec<u8>, Option<ProofHash>), WalletError> {
         let call =
             |channel| async move { LedgerServiceClient::new(channel).get_entry(GetEntryRequest { index }).await };
         let entry = self.call(call).await.map_err(CallError::into_error)?.into_inner().entry;
         let entry = entry.filter(|entry| entry.index == index);
         let entry = entry.ok_or_else(|| malformed(self.server, "another entry than the one asked for"))?;
-        Ok((entry.entry, entry.proof_hash))
+        let proof_hash = proof_hash(self.server, &entry)?;
+        Ok((entry.entry, proof_hash))
     }
 
     /// The note of the newest checkpoint that so many witnesses have cosigned.
@@ -79,10 +81,25 @@ fn malformed(server: Server, what: &str) -> WalletError {
     WalletError::Contradiction { server, what: format!("it sent {what}") }
 }
 
+/// The hash of an entry's proof part. Its length is fixed, and its presence by the kind of the entry: so a leaf is the leaf of
+/// one entry only, and no server can move bytes from an entry into the hash to make it look like another.
+pub(crate) type ProofHash = [u8; 32];
+
+fn proof_hash(server: Server, entry: &LogEntry) -> Result<Option<ProofHash>, WalletError> {
+    let kind = entry.entry.first().and_then(|code| EntryKind::from_code(*code).ok());
+    let hash = entry.proof_hash.as_slice();
+    let found = if kind.is_some_and(EntryKind::has_proof) {
+        hash.try_into().map(Some).ok()
+    } else {
+        hash.is_empty().then_some(None)
+    };
+    found.ok_or_else(|| malformed(server, "an entry with a hash of its proof that cannot be one"))
+}
+
 /// A step through the log.
 pub(crate) enum Step {
     /// An entry.
-    Entry { index: u64, bytes: Vec<u8>, proof_hash: Vec<u8> },
+    Entry { index: u64, bytes: Vec<u8>, proof_hash: Option<ProofHash> },
     /// The end: everything before this index was sent or left out.
     End(u64),
 }
@@ -108,7 +125,8 @@ impl Entries {
             None => Err(unreachable("the stream of entries ended too early".to_owned())),
             Some(Item::Entry(entry)) if entry.index >= self.next => {
                 self.next = entry.index.saturating_add(1);
-                Ok(Step::Entry { index: entry.index, bytes: entry.entry, proof_hash: entry.proof_hash })
+                let proof_hash = proof_hash(self.server, &entry)?;
+                Ok(Step::Entry { index: entry.index, bytes: entry.entry, proof_hash })
             }
             Some(Item::CaughtUpTo(end)) if end >= self.next => Ok(Step::End(end)),
             Some(_) => Err(malformed(self.server, "log entries out of order")),

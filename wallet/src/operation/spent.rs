@@ -68,7 +68,7 @@ impl Inner {
         if self.book.lock().await.operation(id).is_some() {
             // The entry was left out when the log was looked through, because its payee is in another bucket; or the log is
             // not signed so far.
-            let leaf = Hash::leaf(&trust::leaf(&bytes, &proof_hash));
+            let leaf = Hash::leaf(&trust::leaf(&bytes, proof_hash.as_ref()));
             let believed = match self.checkpoint_of(Log::Payments, log_index.saturating_add(1)).await {
                 Ok(believed) => believed,
                 Err(error) if error.passes() => {

@@ -17,7 +17,7 @@ use farthing_ecash::{
 
 use farthing_ledger::hash::Hash;
 
-use crate::{book::Book, error::WalletError, trust};
+use crate::{book::Book, client::ledger::ProofHash, error::WalletError, trust};
 
 /// Bytes before the body of an entry: its type and its logical day.
 const HEAD: usize = 5;
@@ -29,7 +29,7 @@ const SHARE_MIN: usize = 64;
 pub(crate) struct RawEntry {
     pub(crate) index: u64,
     pub(crate) bytes: Vec<u8>,
-    pub(crate) proof_hash: Vec<u8>,
+    pub(crate) proof_hash: Option<ProofHash>,
 }
 
 /// An entry that was looked at.
@@ -145,7 +145,7 @@ pub(crate) fn look_at_all(looker: &Looker, entries: &[RawEntry]) -> Result<Vec<L
     let look_at = |share: &[RawEntry]| -> Vec<Looked> {
         let look = |entry: &RawEntry| Looked {
             index: entry.index,
-            leaf: Hash::leaf(&trust::leaf(&entry.bytes, &entry.proof_hash)),
+            leaf: Hash::leaf(&trust::leaf(&entry.bytes, entry.proof_hash.as_ref())),
             seen: looker.look(&entry.bytes),
         };
         share.iter().map(look).collect()

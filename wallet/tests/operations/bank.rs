@@ -126,6 +126,8 @@ pub(crate) struct Books {
     listed: HashMap<[u8; 32], u64>,
     /// Entries of the directory are not logged.
     pub(crate) unlisted: bool,
+    /// Of the hash of a transaction's proof part, or of the entry, so many bytes are sent as if they were of the other.
+    pub(crate) moves_bytes: i8,
     pub(crate) payments: Vec<Vec<u8>>,
     /// After how many entries streams of the payment log break.
     pub(crate) payments_break_at: Option<usize>,
@@ -215,6 +217,7 @@ impl Bank {
             witnesses: Vec::new(),
             listed: HashMap::new(),
             unlisted: false,
+            moves_bytes: 0,
             payments: Vec::new(),
             payments_break_at: None,
             rules: HashMap::new(),

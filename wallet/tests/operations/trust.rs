@@ -394,3 +394,20 @@ async fn logs_can_be_read_from_a_copy_and_then_from_no_server() {
     copied.lock().unwrap().spoilt = false;
     withdraw(&alice).await.unwrap();
 }
+
+/// A leaf is bytes: a server that sends some of an entry's as if they were of the hash of its proof keeps the leaf, and what
+/// the entry is would be hidden. The wallet refuses it, and finds the payment when the server is honest again.
+#[tokio::test]
+async fn nothing_is_hidden_by_moving_bytes_between_entry_and_hash() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[1_000]).await;
+    let bob = bank.wallet("bob").await;
+    alice.pay(&identity("bob"), eur(300), "", RequestId::random()).await.unwrap();
+    for moves_bytes in [-128, -1, 1, 32] {
+        bank.books().moves_bytes = moves_bytes;
+        let refused = bob.receive().await;
+        assert!(matches!(refused, Err(WalletError::Contradiction { .. })), "{moves_bytes}: {refused:?}");
+    }
+    bank.books().moves_bytes = 0;
+    assert_eq!(bob.receive().await.unwrap().available, eur(300));
+}

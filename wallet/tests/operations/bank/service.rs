@@ -197,8 +197,13 @@ pub(super) fn leaf(entry: &Vec<u8>) -> Vec<u8> {
     [entry.as_slice(), hash].concat()
 }
 
-fn log_entry((index, entry): (u64, Vec<u8>)) -> LogEntry {
-    let proof_hash = if entry[0] < 32 { PROOF_HASH.to_vec() } else { Vec::new() };
+fn log_entry((index, entry): (u64, Vec<u8>), moves_bytes: i8) -> LogEntry {
+    let entry_length = entry.len();
+    let (mut entry, mut proof_hash) = (leaf(&entry), Vec::new());
+    if entry.len() > entry_length {
+        let moved = entry_length.saturating_add_signed(moves_bytes.into()).clamp(1, entry.len());
+        proof_hash = entry.split_off(moved);
+    }
     LogEntry { index, entry, proof_hash, ..Default::default() }
 }
 
@@ -228,7 +233,8 @@ impl LedgerService for Log {
         let wanted = (0..)
             .zip(entries)
             .filter(move |(index, entry)| *index >= request.from_index && passes(entry, request.bucket));
-        let entry = |entry| Item::Entry(log_entry(entry));
+        let moves_bytes = self.desk.books.lock().unwrap().moves_bytes;
+        let entry = move |entry| Item::Entry(log_entry(entry, moves_bytes));
         let items: Vec<_> = wanted.map(entry).chain([Item::CaughtUpTo(size)]).collect();
         let steps = items.into_iter().enumerate().map(move |(at, item)| {
             if breaks_at.is_some_and(|breaks| at >= breaks) {
@@ -242,7 +248,7 @@ impl LedgerService for Log {
     async fn get_entry(&self, request: Request<GetEntryRequest>) -> Result<Response<GetEntryResponse>, Status> {
         let index = request.into_inner().index;
         let entry = self.entries()[usize::try_from(index).unwrap()].clone();
-        let entry = log_entry((index, entry));
+        let entry = log_entry((index, entry), self.desk.books.lock().unwrap().moves_bytes);
         Ok(Response::new(GetEntryResponse { entry: Some(entry), proof: Vec::new() }))
     }
 
