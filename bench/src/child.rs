@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{ChildStdout, Stdio},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use clap::Subcommand;
@@ -15,26 +16,35 @@ use farthing_proto::v1::{
     GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest, SubmitTransactionResponse,
     redeemer_service_server::{RedeemerService, RedeemerServiceServer},
 };
-use farthing_redeemer::{self as redeemer, Redeemer};
+use farthing_redeemer::{self as redeemer, Handles, Redeemer};
 use farthing_service::{
     clock::{Clock, SystemClock},
     listener::{ConnectionLimits, Listener},
     server::{REQUEST_BYTES_MAX, Server, ServerSettings},
 };
-use farthing_store::{Batch, Outcome, Space, Store};
+use farthing_store::{Batch, LogName, Outcome, Space, Store};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::{Failure, machine, pool};
+use crate::{Failure, machine, pool, restore};
 
 /// The spaces in which the redeemer keeps what was spent.
 const IDS: Space = Space("id");
 const NULLIFIERS: Space = Space("nullifier");
 
+/// Its log.
+const PAYMENTS: LogName = LogName("payments");
+
 /// Pairs in one write of a store that is filled, and writes on their way at once.
 const FILL_PAIRS: u64 = 1_024;
 const FILL_WRITES: usize = 8;
+
+/// Entries in one write of a log that is filled.
+const LOG_ENTRIES: usize = 512;
+
+/// How long a full log may take to be signed.
+const SIGNED_WITHIN: Duration = Duration::from_secs(600);
 
 /// What a process does.
 #[derive(Subcommand, Clone)]
@@ -48,6 +58,9 @@ pub(crate) enum Command {
     /// Answers submitted transactions with bytes as long as an answer to a payment.
     #[command(hide = true)]
     Echo(Place),
+    /// Restores a wallet.
+    #[command(hide = true)]
+    Restore(restore::Lost),
 }
 
 /// Where a process runs.
@@ -102,6 +115,11 @@ impl Process {
     pub(crate) fn fill(&mut self, nullifiers: u64) -> Result<(), Failure> {
         self.tell(&format!("fill {nullifiers}"))
     }
+
+    /// Appends so many entries to its log, those of a file in turns, and waits until all of it is signed.
+    pub(crate) fn log(&mut self, entries: u64, file: &Path) -> Result<(), Failure> {
+        self.tell(&format!("log {entries} {}", file.display()))
+    }
 }
 
 impl Drop for Process {
@@ -113,17 +131,20 @@ impl Drop for Process {
 
 /// What a process does.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
-    let (Command::Redeemer(place) | Command::Issuer(place) | Command::Echo(place)) = &command;
+    let place = match &command {
+        Command::Redeemer(place) | Command::Issuer(place) | Command::Echo(place) => place,
+        Command::Restore(lost) => return restore::run(lost),
+    };
     if !place.cores.is_empty() {
         machine::stay_on(&place.cores)?;
     }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        let (address, store, task) = match &command {
-            Command::Redeemer(place) => start_redeemer(&place.config, &shutdown).await?,
-            Command::Issuer(place) => start_issuer(&place.config, &shutdown).await?,
-            Command::Echo(place) => start_echo(&place.config, &shutdown).await?,
+        let (address, handles, task) = match &command {
+            Command::Redeemer(_) => start_redeemer(&place.config, &shutdown).await?,
+            Command::Issuer(_) => start_issuer(&place.config, &shutdown).await?,
+            _ => start_echo(&place.config, &shutdown).await?,
         };
         say(&address.to_string());
         let (lines, mut arrived) = tokio::sync::mpsc::channel(1);
@@ -135,7 +156,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             }
         });
         while let Some(line) = arrived.recv().await {
-            match obey(&line, store.as_ref()).await {
+            match obey(&line, handles.as_ref()).await {
                 Ok(()) => say("done"),
                 Err(error) => say(&error.to_string()),
             }
@@ -150,7 +171,7 @@ fn say(line: &str) {
     let _ = std::io::stdout().flush();
 }
 
-type Serving = (SocketAddr, Option<Store>, tokio::task::JoinHandle<Result<(), Failure>>);
+type Serving = (SocketAddr, Option<Handles>, tokio::task::JoinHandle<Result<(), Failure>>);
 
 async fn start_redeemer(config: &Path, shutdown: &CancellationToken) -> Result<Serving, Failure> {
     let mut config = redeemer::config::Config::load(config)?;
@@ -160,9 +181,9 @@ async fn start_redeemer(config: &Path, shutdown: &CancellationToken) -> Result<S
     let address = listener.address();
     let parts = redeemer::Parts::from_config(&config, &issuer_tls)?;
     let redeemer = Redeemer::start(parts, clock()).await?;
-    let (store, shutdown) = (redeemer.handles().store, shutdown.clone());
+    let (handles, shutdown) = (redeemer.handles(), shutdown.clone());
     let task = tokio::spawn(async move { Ok(redeemer.serve(listener, shutdown).await?) });
-    Ok((address, Some(store), task))
+    Ok((address, Some(handles), task))
 }
 
 async fn start_issuer(config: &Path, shutdown: &CancellationToken) -> Result<Serving, Failure> {
@@ -209,12 +230,17 @@ impl RedeemerService for Echo {
     }
 }
 
-async fn obey(line: &str, store: Option<&Store>) -> Result<(), Failure> {
+async fn obey(line: &str, handles: Option<&Handles>) -> Result<(), Failure> {
     let (verb, what) = line.split_once(' ').ok_or("what?")?;
-    let store = store.ok_or("no store")?;
+    let handles = handles.ok_or("no store")?;
+    let store = &handles.store;
     match verb {
         "forget" => forget(store, Path::new(what)).await,
         "fill" => fill(store, what.parse()?).await,
+        "log" => {
+            let (entries, file) = what.split_once(' ').ok_or("which entries?")?;
+            log(handles, entries.parse()?, Path::new(file)).await
+        }
         _ => Err("what?".into()),
     }
 }
@@ -264,6 +290,35 @@ async fn fill(store: &Store, nullifiers: u64) -> Result<(), Failure> {
     }
     while let Some(written) = writes.join_next().await {
         written??;
+    }
+    Ok(())
+}
+
+/// Fills the log as accepted payments would, without what else they write: no wallet that is restored reads it.
+async fn log(redeemer: &Handles, entries: usize, file: &Path) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(file)?;
+    let lines = text.lines().map(|line| {
+        let (entry, proof) = line.split_once(' ').ok_or("no entry")?;
+        Ok((pool::bytes(entry)?, pool::bytes(proof)?))
+    });
+    let all = lines.collect::<Result<Vec<_>, Failure>>()?;
+    let mut left = all.iter().cycle().take(entries);
+    loop {
+        let mut batch = Batch::new();
+        for (entry, proof) in left.by_ref().take(LOG_ENTRIES) {
+            batch = batch.append(PAYMENTS, entry.as_slice(), proof.as_slice(), None);
+        }
+        if batch.is_empty() {
+            break;
+        }
+        applied(&redeemer.store.commit(batch).await?)?;
+    }
+    let (size, begin) = (redeemer.store.log_size(PAYMENTS).await?, Instant::now());
+    while redeemer.published.size() < size {
+        if begin.elapsed() > SIGNED_WITHIN {
+            return Err("the log was not signed".into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ mod peers;
 mod plot;
 mod pool;
 mod redeemer;
+mod restore;
 mod table;
 mod wallet;
 mod world;
@@ -50,6 +51,8 @@ enum Part {
     Redeemer,
     /// The wallet's.
     Wallet,
+    /// A wallet from its words.
+    Restore,
     /// Payments a second over real connections, and latency.
     EndToEnd,
     /// Half of the proofs bad.
@@ -70,6 +73,8 @@ struct Effort {
     payments: usize,
     /// Nullifiers in the largest store.
     nullifiers_max: u64,
+    /// Payments in the log over which a wallet is restored.
+    log_entries: u64,
 }
 
 fn main() -> ExitCode {
@@ -89,9 +94,9 @@ fn main() -> ExitCode {
 
 fn bench(cli: &Cli) -> Result<(), Failure> {
     let effort = if cli.quick {
-        Effort { runs: 3, payments: 512, nullifiers_max: 100_000 }
+        Effort { runs: 3, payments: 512, nullifiers_max: 100_000, log_entries: 5_000 }
     } else {
-        Effort { runs: 5, payments: 3_072, nullifiers_max: 10_000_000 }
+        Effort { runs: 5, payments: 3_072, nullifiers_max: 10_000_000, log_entries: 100_000 }
     };
     let wants = |part| cli.only.is_empty() || cli.only.contains(&part);
     let mut table = Table::default();
@@ -104,6 +109,10 @@ fn bench(cli: &Cli) -> Result<(), Failure> {
     }
     if wants(Part::Wallet) {
         wallet::measure(&mut table, &world)?;
+    }
+    if wants(Part::Restore) {
+        // Before others write to the log.
+        restore::measure(&mut table, &world, effort)?;
     }
     if wants(Part::EndToEnd) || wants(Part::Flood) || wants(Part::Growth) {
         let pool = pool::prepare(&world, effort.payments)?;

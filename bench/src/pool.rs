@@ -55,11 +55,11 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Transaction>, Failure> {
     text.lines().map(|line| Ok(Transaction::from_bytes(&bytes(line)?)?)).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn bytes(hex: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn bytes(hex: &str) -> Result<Vec<u8>, Failure> {
     let (pairs, _) = hex.as_bytes().as_chunks::<2>();
     pairs.iter().map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?)).collect()
 }

@@ -55,7 +55,7 @@ minimum = "0.10"
 number = 1
 name = "person"
 receive = { per_day = "100000.00", per_month = "1000000.00" }
-withdraw = { per_day = "100.00" }
+withdraw = { per_day = "100000.00" }
 redeem = { per_day = "5.00" }
 "#;
 
@@ -69,7 +69,8 @@ pub(crate) fn rng() -> UnwrapErr<SysRng> {
 /// Everything that a run needs.
 pub(crate) struct World {
     home: TempDir,
-    authority: PathBuf,
+    /// Its servers are stopped; they run as processes when something is measured.
+    pub(crate) cluster: Cluster,
     pub(crate) issuer_config: PathBuf,
     pub(crate) redeemer_config: PathBuf,
     /// The issuing key: the bench signs withdrawals itself.
@@ -105,9 +106,9 @@ impl World {
         let ring = keys::load([key_file.as_path()])?;
         let (header, policy, rules, key) = facts_of(&facts, &ring)?;
         Ok(Self {
-            authority: cluster.authority(),
             issuer_config: cluster.issuer_config(),
             redeemer_config: cluster.redeemer_config(),
+            cluster,
             home,
             ring,
             header,
@@ -124,7 +125,7 @@ impl World {
 
     /// What clients trust.
     pub(crate) fn client_tls(&self) -> Result<ClientTls, Failure> {
-        Ok(ClientTls::load(&self.authority, None)?)
+        Ok(ClientTls::load(&self.cluster.authority(), None)?)
     }
 
     /// A second redeemer with the same keys and policy and a store of its own.
