@@ -53,6 +53,7 @@ impl Table {
     }
 
     /// A remark below the rows.
+    #[cfg(feature = "peers")]
     pub(crate) fn remark(&mut self, text: &str) {
         println!("| {text} | | | | |");
     }
