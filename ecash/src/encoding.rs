@@ -1,7 +1,7 @@
 //! Strict reading and writing of canonical bytes (`docs/WIRE.md` section 1): little-endian integers, canonical points
 //! and scalars, exact lengths, nothing left over.
 
-use curve25519_dalek::{RistrettoPoint, Scalar, ristretto::CompressedRistretto, traits::IsIdentity};
+use curve25519_dalek::{RistrettoPoint, Scalar, ristretto::CompressedRistretto};
 
 use crate::error::DecodeError;
 
@@ -82,11 +82,12 @@ impl Point {
     /// # Errors
     /// [`DecodeError::Point`] for bytes that are no canonical encoding, [`DecodeError::IdentityPoint`] for the identity.
     pub fn decode(bytes: [u8; 32]) -> Result<Self, DecodeError> {
-        let bytes = CompressedRistretto(bytes);
-        let point = bytes.decompress().ok_or(DecodeError::Point)?;
-        if point.is_identity() {
+        // Each point has one encoding, and this is that of the identity: to look at the bytes spares a comparison of points.
+        if bytes == [0; 32] {
             return Err(DecodeError::IdentityPoint);
         }
+        let bytes = CompressedRistretto(bytes);
+        let point = bytes.decompress().ok_or(DecodeError::Point)?;
         Ok(Self { point, bytes })
     }
 
