@@ -57,8 +57,7 @@ fn responses_do_not_cancel() {
         let scalar_at = |by: Scalar| {
             let mut bytes = honest.as_bytes().to_vec();
             let at = bytes.len() - 32;
-            let z = Scalar::from_canonical_bytes(bytes[at..].try_into().unwrap()).unwrap();
-            bytes[at..].copy_from_slice((z + by).as_bytes());
+            shift(&mut bytes, at, by);
             Transaction::from_bytes(&bytes).unwrap()
         };
         let (more, less) = (scalar_at(Scalar::ONE), scalar_at(-Scalar::ONE));
@@ -100,9 +99,8 @@ fn range_proofs_do_not_cancel() {
     let mut tried = 0;
     for (_, draft) in drafts() {
         let blind = match draft.core.statement() {
-            Statement::Pay | Statement::Split | Statement::SplitExpired => Secret::Blind1,
+            Statement::Pay | Statement::Split | Statement::SplitExpired | Statement::Redeem => Secret::Blind1,
             Statement::Swap if draft.core.commitments.len() == 2 => Secret::Blind1,
-            Statement::Redeem => Secret::Blind1,
             Statement::Claim | Statement::Refund => Secret::Bm,
             _ => continue,
         };
