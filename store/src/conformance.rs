@@ -39,6 +39,7 @@ pub async fn check(new_store: impl AsyncFn() -> Store) {
     a_dropped_commit_still_happens(new_store().await).await;
     one_of_two_racers_wins(new_store().await).await;
     no_update_is_lost(new_store().await).await;
+    no_reader_sees_a_part_of_a_batch(new_store().await).await;
     a_closed_store_answers_closed(new_store().await).await;
 }
 
@@ -314,6 +315,35 @@ async fn no_update_is_lost(store: Store) {
     let log = store.log_read(PAYMENTS, 0, 1000).await.unwrap();
     let expected: Vec<_> = (0..TASKS * STEPS).map(|index| LogRecord::new(index, index.to_le_bytes(), b"")).collect();
     assert_eq!(log, expected);
+}
+
+/// What one batch changes is seen together: who saw its first key then sees its last one and its entry, and no scan sees a
+/// part of it.
+async fn no_reader_sees_a_part_of_a_batch(store: Store) {
+    const BATCHES: u64 = 300;
+    const KEYS: u64 = 100;
+    let writer = tokio::spawn({
+        let store = store.clone();
+        async move {
+            for number in 0..BATCHES {
+                let batch = (0..KEYS)
+                    .fold(Batch::new(), |batch, key| batch.put(COINS, key.to_be_bytes(), number.to_be_bytes()));
+                assert_eq!(store.commit(batch.append(PAYMENTS, b"", b"", None)).await.unwrap(), applied(&[number]));
+            }
+        }
+    });
+    let number = |value: Option<Vec<u8>>| value.map(|bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
+    while !writer.is_finished() {
+        let first = number(store.get(COINS, &0u64.to_be_bytes()).await.unwrap());
+        let last = number(store.get(COINS, &(KEYS - 1).to_be_bytes()).await.unwrap());
+        assert!(first <= last, "{first:?} in the first key, then {last:?} in the last");
+        assert!(last.map_or(0, |last| last + 1) <= store.log_size(PAYMENTS).await.unwrap());
+        let pairs = store.scan(COINS, b"", 2 * BATCHES as usize).await.unwrap();
+        assert!(pairs.is_empty() || pairs.len() as u64 == KEYS);
+        assert!(pairs.windows(2).all(|pair| pair[0].1 == pair[1].1), "a scan saw two batches");
+        tokio::task::yield_now().await;
+    }
+    writer.await.unwrap();
 }
 
 async fn a_closed_store_answers_closed(store: Store) {

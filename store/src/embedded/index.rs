@@ -4,13 +4,15 @@
 //! journal they bring the index to. Keys begin with a kind; names with their length, so that no name is a prefix of
 //! another: `a` → position (sequence number u64 LE, hash 32), `k` name key → value, `e` log index(u64 BE) → place in the
 //! journal (see [`super::place`]), `n` log → size u64 LE.
+//!
+//! Every reading is of a snapshot: fjall makes the keys of a batch visible one after the other to whoever reads without one.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy, PinningPolicy};
-use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice, Snapshot};
 
 use super::directory;
 use super::effects::{Effect, Effects};
@@ -69,7 +71,7 @@ impl Index {
 
     /// The journal position that the index has reached.
     pub(super) fn applied(&self) -> Result<Position, StoreError> {
-        let Some(bytes) = guarded(|| self.pairs.get(APPLIED))? else { return Ok(Position { seq: 0, hash: [0; 32] }) };
+        let Some(bytes) = self.value(APPLIED)? else { return Ok(Position { seq: 0, hash: [0; 32] }) };
         let position = bytes
             .split_first_chunk()
             .and_then(|(seq, hash)| Some(Position { seq: u64::from_le_bytes(*seq), hash: hash.try_into().ok()? }));
@@ -101,8 +103,17 @@ impl Index {
         guarded(|| batch.commit())
     }
 
+    /// What all batches up to now add up to, and no part of a later one.
+    fn snapshot(&self) -> Snapshot {
+        self.database.snapshot()
+    }
+
+    fn value(&self, key: impl AsRef<[u8]>) -> Result<Option<Slice>, StoreError> {
+        guarded(|| self.snapshot().get(&self.pairs, key))
+    }
+
     pub(super) fn get(&self, space: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(guarded(|| self.pairs.get(pair_key(space, key)))?.map(|value| value.to_vec()))
+        Ok(self.value(pair_key(space, key))?.map(|value| value.to_vec()))
     }
 
     pub(super) fn scan(&self, space: &str, prefix: &[u8], from: &[u8], limit: usize) -> Result<Pairs, StoreError> {
@@ -117,17 +128,17 @@ impl Index {
         let bytes = |pair: Guard| pair.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec()));
         let within =
             |pair: &fjall::Result<(Vec<u8>, _)>| pair.as_ref().map_or(true, |(key, _)| key.starts_with(prefix));
-        guarded(|| self.pairs.range(from..).take(limit).map(bytes).take_while(within).collect())
+        guarded(|| self.snapshot().range(&self.pairs, from..).take(limit).map(bytes).take_while(within).collect())
     }
 
     pub(super) fn log_size(&self, log: &str) -> Result<u64, StoreError> {
-        let Some(bytes) = guarded(|| self.pairs.get(named(b'n', log)))? else { return Ok(0) };
+        let Some(bytes) = self.value(named(b'n', log))? else { return Ok(0) };
         Ok(u64::from_le_bytes(bytes.as_ref().try_into().map_err(|_| broken("a log's size is malformed"))?))
     }
 
     /// Where the entry of a log lies in the journal; `None` if there is none.
     pub(super) fn place(&self, log: &str, index: u64) -> Result<Option<Place>, StoreError> {
-        guarded(|| self.pairs.get(entry_key(log, index)))?.map(|bytes| place_from(&bytes)).transpose()
+        self.value(entry_key(log, index))?.map(|bytes| place_from(&bytes)).transpose()
     }
 
     /// The places of at most `limit` entries of a log with index ≥ `from`, ascending.
@@ -146,7 +157,7 @@ impl Index {
     pub(super) fn compare(&self, other: &Self) -> Result<(u64, u64), StoreError> {
         guarded(|| {
             let (mut same, mut different) = (0, 0);
-            let (mut left, mut right) = (self.pairs.iter(), other.pairs.iter());
+            let (mut left, mut right) = (self.snapshot().iter(&self.pairs), other.snapshot().iter(&other.pairs));
             let next = |pairs: &mut fjall::Iter| pairs.next().map(Guard::into_inner).transpose();
             let (mut a, mut b) = (next(&mut left)?, next(&mut right)?);
             loop {
