@@ -18,7 +18,6 @@ use crate::{
     error::DecodeError,
     keys::{KeyId, PublicKey},
     policy::PolicyTerms,
-    statement::Statement,
     transaction::{Core, Transaction, TransactionId},
     verify::check_public,
 };
@@ -61,16 +60,8 @@ impl Logged {
     /// What the signer had to add to the outputs: of its own choice it adds only class and validity of a registration, which
     /// stand in the answer.
     fn addition(&self, months: u32) -> Addition {
-        let core = self.core();
-        match core.statement() {
-            Statement::Pay | Statement::Split => Addition::Expiry(core.month().plus(months)),
-            Statement::SplitExpired => Addition::Expiry(Month::new(core.publics().expiry)),
-            Statement::Register => self
-                .registration()
-                .map_or(Addition::None, |(class, validity)| Addition::Registration { class, validity }),
-            Statement::Withdraw | Statement::Claim | Statement::Redeem => Addition::None,
-            Statement::Swap | Statement::Refund | Statement::Renew => Addition::None,
-        }
+        let registered = self.registration().map(|(class, validity)| Addition::Registration { class, validity });
+        registered.unwrap_or_else(|| Addition::of(self.core(), months))
     }
 }
 

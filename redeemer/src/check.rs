@@ -54,10 +54,7 @@ impl Candidate {
             return Err(SubmitError::PeriodMoved { logical_day });
         }
         check_keys(core, keys)?;
-        let addition = match core.statement() {
-            Statement::Pay => Addition::Expiry(core.month().plus(terms.months)),
-            _ => Addition::None,
-        };
+        let addition = Addition::of(core, terms.months);
         Ok(Self { transaction, minimum: terms.minimum, addition, sender: None })
     }
 
@@ -86,10 +83,11 @@ impl Candidate {
 pub fn check_statement(core: &Core) -> Result<(), SubmitError> {
     match core.statement() {
         Statement::Pay | Statement::Claim | Statement::Redeem | Statement::Swap => Ok(()),
+        Statement::Split | Statement::SplitExpired | Statement::Refund => Ok(()),
         Statement::Register | Statement::Withdraw => {
             Err(SubmitError::field("transaction", format!("{} is for the issuer", core.statement().name())))
         }
-        Statement::Split | Statement::SplitExpired | Statement::Refund | Statement::Renew => {
+        Statement::Renew => {
             let what = format!("this version does not take the statement {}", core.statement().name());
             Err(SubmitError::field("transaction", what))
         }

@@ -32,7 +32,8 @@ pub enum SubmitError {
         /// The entry that spent it.
         log_index: u64,
     },
-    /// The statement's day is over, or has not begun; or the wallet state is not valid in its month.
+    /// The statement's day is over, or has not begun; or the wallet state is not valid in its month, or a note to be
+    /// taken back has not expired before it.
     #[error("the day of the statement is not accepted")]
     PeriodMoved {
         /// The day to build for.

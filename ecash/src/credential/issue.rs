@@ -34,8 +34,23 @@ pub enum Addition {
         /// The validity.
         validity: Month,
     },
-    /// Pay and Split: the expiry month of the notes.
+    /// Pay, Split and split-expired: the expiry month of the notes.
     Expiry(Month),
+}
+
+impl Addition {
+    /// What a signer adds to the outputs of a statement under a policy whose notes expire after `months`: Split counts from
+    /// the month of its day, split-expired keeps the month of its input (`docs/PROTOCOL.md` section 6). Nothing for a
+    /// Register, to which the issuer adds what it decides.
+    #[must_use]
+    pub fn of(core: &Core, months: u32) -> Self {
+        match core.statement() {
+            Statement::Pay | Statement::Split => Self::Expiry(core.month().plus(months)),
+            Statement::SplitExpired => Self::Expiry(Month::new(core.publics().expiry)),
+            Statement::Register | Statement::Withdraw | Statement::Claim | Statement::Redeem => Self::None,
+            Statement::Swap | Statement::Refund | Statement::Renew => Self::None,
+        }
+    }
 }
 
 /// One output to be signed: its kind, its commitment, and the attributes the signer adds.

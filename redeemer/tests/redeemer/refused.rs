@@ -150,7 +150,7 @@ async fn statements_for_others_and_of_later_versions_are_refused() {
         let statement = Transaction::from_bytes(&bytes).unwrap().core().statement();
         let refused = scene.running.submit_bytes(&bytes, &[]).await.unwrap_err();
         match statement {
-            Statement::Split | Statement::SplitExpired | Statement::Refund | Statement::Renew => {
+            Statement::Renew => {
                 assert_eq!(refused.reason, ErrorReason::MalformedRequest);
                 let text = format!("this version does not take the statement {}", statement.name());
                 assert!(refused.message.contains(&text), "{}", refused.message);
@@ -161,7 +161,7 @@ async fn statements_for_others_and_of_later_versions_are_refused() {
             _ => assert_ne!(refused.reason, ErrorReason::MalformedRequest),
         }
     }
-    assert!(seen >= 4);
+    assert!(seen >= 1);
     scene.running.stop().await;
 }
 

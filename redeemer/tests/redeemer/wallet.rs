@@ -13,10 +13,11 @@ use farthing_ecash::{
     pay,
     policy::{PolicyBody, SignedRules},
     redeem,
+    refund::{self, Refundable},
     rule::{Rule, verify_rules},
     seal::Memo,
     seed::{Seed, WalletKeys},
-    swap,
+    split, swap,
     transaction::{Header, Transaction},
     wallet_state::WalletState,
 };
@@ -134,5 +135,46 @@ impl Wallet {
     pub(crate) fn swapped(&self, facts: &Facts, swap: &Transaction, answer: &[u8]) -> Vec<Credential<Coin>> {
         let answer = Answer::from_bytes(swap.core(), answer).unwrap();
         swap::finish(swap.core(), &answer, &facts.key, &self.keys).unwrap()
+    }
+
+    /// Two notes of one, split by their payee.
+    pub(crate) fn split(
+        &self,
+        facts: &Facts,
+        note: &Credential<Note>,
+        first: u64,
+        state: &Credential<WalletState>,
+    ) -> Transaction {
+        let first = Amount::new(first);
+        split::request(&facts.header, &facts.policy, &self.keys, note, first, state, &mut rng()).unwrap()
+    }
+
+    /// The notes of a split.
+    pub(crate) fn parts(&self, facts: &Facts, split: &Transaction, answer: &[u8]) -> [Credential<Note>; 2] {
+        let answer = Answer::from_bytes(split.core(), answer).unwrap();
+        split::finish(split.core(), &answer, &facts.key, &self.keys, &self.identity.pid()).unwrap()
+    }
+
+    /// What takes a payment of this wallet back, under the facts of its day.
+    pub(crate) fn refundable(&self, facts: &Facts, pay: &Transaction, answer: &[u8]) -> Refundable {
+        let answer = Answer::from_bytes(pay.core(), answer).unwrap();
+        Refundable::paid(pay.core(), &answer, &facts.key, facts.expiry(), &self.keys).unwrap()
+    }
+
+    pub(crate) fn refund(&self, facts: &Facts, note: &Refundable, state: &Credential<WalletState>) -> Transaction {
+        let rule = facts.rule(state.attributes().class());
+        refund::request(&facts.header, &self.keys, note, state, rule, &mut rng()).unwrap()
+    }
+
+    /// The coin and the new state of a refund.
+    pub(crate) fn refunded(
+        &self,
+        facts: &Facts,
+        refund: &Transaction,
+        answer: &[u8],
+        old: &Credential<WalletState>,
+    ) -> (Credential<Coin>, Credential<WalletState>) {
+        let answer = Answer::from_bytes(refund.core(), answer).unwrap();
+        refund::finish(refund.core(), &answer, &facts.key, &self.keys, old.attributes()).unwrap()
     }
 }
