@@ -3,85 +3,17 @@
 
 #[path = "town/layout.rs"]
 mod layout;
+#[path = "town/observer.rs"]
+mod observer;
 #[path = "town/town.rs"]
 mod town;
 
 use std::collections::HashSet;
 
-use curve25519_dalek::{RistrettoPoint, Scalar, ristretto::CompressedRistretto};
-use farthing_ecash::{
-    coin::Coin, credential::Credential, policy::UNRESTRICTED, rule, statement::Statement, transaction::Transaction,
-};
-use layout::{Form, Layout};
-use town::{Dweller, FEE, MEALS, Sequence, Town};
-
-fn point(bytes: &[u8]) -> RistrettoPoint {
-    CompressedRistretto::from_slice(bytes).unwrap().decompress().unwrap()
-}
-
-fn scalar(bytes: &[u8]) -> Scalar {
-    Scalar::from_canonical_bytes(bytes.try_into().unwrap()).unwrap()
-}
-
-/// What the log says was issued: `A`, `e`, and with the key also `B = (x + e)·A`.
-struct Issued {
-    A: RistrettoPoint,
-    e: Scalar,
-    B: RistrettoPoint,
-}
-
-/// What the log says was presented.
-struct Presented {
-    kind: String,
-    a: RistrettoPoint,
-    D: RistrettoPoint,
-    Abar: RistrettoPoint,
-}
-
-fn issuing_key(town: &Town) -> Scalar {
-    let secret = town.signing_key().to_secret_bytes();
-    scalar(&secret[secret.len() - 64..secret.len() - 32])
-}
-
-fn issued(town: &mut Town) -> Vec<Issued> {
-    let x = issuing_key(town);
-    let credential = |bytes: &[u8]| {
-        let (A, e) = (point(&bytes[..32]), scalar(&bytes[32..64]));
-        Issued { A, e, B: A * (x + e) }
-    };
-    let mut all = Vec::new();
-    for (_, answer) in &town.log {
-        let bytes = answer.to_bytes();
-        all.extend(bytes[..(bytes.len() - 64) / 96 * 96].chunks(96).map(credential));
-    }
-    let mut rng = Sequence::new("rules are signed the same whoever signs");
-    let rules = rule::sign_rules(town.signing_key(), &town.policy, &mut rng).to_bytes();
-    all.extend(rules[68..rules.len() - 64].chunks(64).map(credential));
-    all
-}
-
-fn presented(transaction: &Transaction) -> Vec<Presented> {
-    let bytes = transaction.as_bytes();
-    let layout = Layout::of(bytes);
-    let at = |name: String| point(&bytes[layout.field(&name).at.clone()]);
-    let first = layout.fields.iter().filter_map(|field| field.name.strip_suffix(" A'"));
-    first
-        .map(|input| Presented {
-            kind: input.split(' ').next().unwrap().to_owned(),
-            a: at(format!("{input} A'")),
-            D: at(format!("{input} D")),
-            Abar: at(format!("{input} Abar")),
-        })
-        .collect()
-}
-
-/// Whether a presentation can be told to be of this credential, by what is public or by what the key adds to it.
-fn fits(issued: &Issued, shown: &Presented) -> bool {
-    let Issued { A, e, B } = issued;
-    let Presented { a, D, Abar, .. } = shown;
-    let e_fits = D - Abar == a * e || D + Abar == a * e || Abar - D == a * e;
-    e_fits || [A, B].into_iter().any(|point| point == a || point == D || point == Abar)
-}
+use curve25519_dalek::Scalar;
+use farthing_ecash::{coin::Coin, credential::Credential, policy::UNRESTRICTED, statement::Statement};
+use observer::{Presented, fits, issued, issuing_key, point, presented, scalar, strings};
+use town::{Dweller, FEE, MEALS, Town};
 
 /// Two wallets whose money goes through everything that a wallet can do.
 fn history() -> (Town, [Dweller; 2]) {
@@ -106,8 +38,8 @@ fn history() -> (Town, [Dweller; 2]) {
 
 #[test]
 fn nothing_issued_fits_anything_presented() {
-    let (mut town, _) = history();
-    let issued = issued(&mut town);
+    let (town, _) = history();
+    let issued = issued(&town);
     let mut kinds = HashSet::new();
     let mut tried = 0;
     for (transaction, _) in &town.log {
@@ -133,27 +65,9 @@ fn one_randomiser_would_be_found() {
     let (a, D) = (A * r, A * (issuing_key(&town) + e) * r);
     let naive = Presented { kind: "coin".to_owned(), a, D, Abar: D - a * e };
     assert_eq!(naive.Abar, a * issuing_key(&town), "it would verify");
-    let found: Vec<_> = issued(&mut town).into_iter().filter(|issued| fits(issued, &naive)).collect();
+    let found: Vec<_> = issued(&town).into_iter().filter(|issued| fits(issued, &naive)).collect();
     assert_eq!(found.len(), 1);
     assert!(found[0].A == A && found[0].e == e, "and it is found to be this withdrawal's");
-}
-
-/// All strings of eight bytes in what is neither a public parameter nor a public value.
-fn strings(transaction: &Transaction, others: &[&[u8]]) -> HashSet<[u8; 8]> {
-    let bytes = transaction.as_bytes();
-    let public = ["fee", "amount", "purpose", "validity", "bucket", "range degree"];
-    let mut runs = vec![Vec::new()];
-    for field in Layout::of(bytes).fields {
-        let header =
-            field.at.start < 85 || field.name.ends_with("in-key") || matches!(field.form, Form::Code | Form::Count);
-        if header || public.contains(&field.name.as_str()) {
-            runs.push(Vec::new());
-        } else {
-            runs.last_mut().unwrap().extend_from_slice(&bytes[field.at]);
-        }
-    }
-    runs.extend(others.iter().map(|bytes| bytes.to_vec()));
-    runs.iter().flat_map(|run| run.windows(8)).map(|window| window.try_into().unwrap()).collect()
 }
 
 #[test]
