@@ -126,6 +126,7 @@ pub mod calendar;
 pub mod claim;
 pub mod coin;
 pub mod credential;
+pub mod disclosure;
 pub mod encoding;
 pub mod entry;
 pub mod error;

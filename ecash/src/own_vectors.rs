@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 #[path = "../tests/town/town.rs"]
-mod town;
+pub(crate) mod town;
 
 use serde_json::{Value as Json, json};
 

@@ -51,7 +51,7 @@ pub(crate) fn relation(core: &Core) -> Relation {
         present::equations(&mut relation, input, index, &disclosed, &hidden);
     }
     rollover::present_wallet_and_rule(&mut relation, core);
-    split::authorise(&mut relation, core);
+    split::authorise(&mut relation, core.term(Commitment::F));
     rollover::receive(&mut relation, core, Secret::PurposeIn);
     relation
 }

@@ -1,5 +1,6 @@
 //! Proofs about linear equations over secret scalars (`docs/PROTOCOL.md` section 4).
 
+pub(crate) mod alone;
 pub(crate) mod batch;
 #[cfg(test)]
 mod oracle;

@@ -26,7 +26,7 @@ use crate::{
     seal::{self, SelfPlaintext},
     seed::{Nonce, WalletKeys},
     sigma::{
-        relation::{Relation, minus, plus},
+        relation::{Relation, Term, minus, plus},
         witness::{Secret, Witness},
     },
     statement::{Commitment, Publics, Statement},
@@ -65,14 +65,14 @@ pub(crate) fn relation_expired(core: &Core) -> Relation {
             [(Value, Secret::Value), (Owner, Secret::Pid), (Purpose, Secret::Purpose), (Blind, Secret::T(index))];
         present::equations(&mut relation, input, index, &disclosed, &hidden);
     }
-    authorise(&mut relation, core);
+    authorise(&mut relation, core.term(Commitment::F));
     outputs(&mut relation, core, Some(tag));
     relation
 }
 
 /// `F = ψ·G`
-pub(crate) fn authorise(relation: &mut Relation, core: &Core) {
-    relation.equation("F", [(core.term(Commitment::F), Scalar::ONE)], [plus(G, Secret::Psi)]);
+pub(crate) fn authorise(relation: &mut Relation, F: Term) {
+    relation.equation("F", [(F, Scalar::ONE)], [plus(G, Secret::Psi)]);
 }
 
 /// `C_1 = v1·H_value + pid·H_owner + ρ1·H_serial + u·H_purpose + f·H_refund + t1·H_blind`; `C_2` the same with `v − v1`,

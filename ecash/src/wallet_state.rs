@@ -43,6 +43,12 @@ impl WalletState {
         Month::new(self.validity)
     }
 
+    /// The month of the newest receipt, whose total the state holds; `None` when nothing was received ever.
+    #[must_use]
+    pub fn month(&self) -> Option<Month> {
+        (self.month != 0).then_some(Month::new(self.month))
+    }
+
     /// What was received on `day` so far.
     #[must_use]
     pub fn received_on(&self, day: Day) -> Amount {

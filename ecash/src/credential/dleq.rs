@@ -22,6 +22,7 @@ pub(crate) enum DleqUse {
     Issue,
     Rule,
     Spent,
+    Attest,
 }
 
 impl DleqUse {
@@ -30,6 +31,7 @@ impl DleqUse {
             Self::Issue => "issue",
             Self::Rule => "rule",
             Self::Spent => "spent",
+            Self::Attest => "attest",
         }
     }
 }

@@ -31,7 +31,7 @@ impl Shape {
 }
 
 /// Proves that every commitment holds a value in `[minimum, 2^64 + minimum)`. Nothing when the statement has no ranges.
-/// Variable time in the wallet's own values (`docs/PROTOCOL.md` section 11).
+/// Variable time in the wallet's own values (`docs/PROTOCOL.md` section 12).
 pub(crate) fn prove(
     ranges: Ranges,
     seed: &[u8; 32],

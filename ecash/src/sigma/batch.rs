@@ -17,7 +17,7 @@ use crate::{
     params::{self, GENERATORS, Generator},
     range::{self, Challenges, Exponents, RangeCheck},
     sigma::{
-        relation::Term,
+        relation::{Relation, Term},
         wide::{Factor, Limbs, Wide},
     },
     transaction::Transaction,
@@ -98,7 +98,8 @@ impl<'a> Batch<'a> {
         let mut inverses = self.inverses.as_slice();
         for Absorbed { transaction, c, range } in &self.absorbed {
             sum.open(transaction.core().points().count());
-            sum.add_equations(transaction, *c, weights)?;
+            let proof = transaction.proof();
+            sum.add_equations(&transaction.bound().relation, &proof.T, &proof.z, *c, weights)?;
             if let Some((check, challenges)) = range {
                 let (own, rest) = inverses.split_at_checked(challenges.inverses()).ok_or(VerificationFailure)?;
                 check.add(challenges, own, weights.next(), &mut sum)?;
@@ -147,26 +148,26 @@ impl Accumulator {
         self.coefficients.resize(points, Wide::ZERO);
     }
 
-    /// Adds `weight·(T + c·L − Σ ±z·P)` for every equation of a transaction.
-    fn add_equations<R: CryptoRng>(
+    /// Adds `weight·(T + c·L − Σ ±z·P)` for every equation of a relation.
+    pub(super) fn add_equations<R: CryptoRng>(
         &mut self,
-        transaction: &Transaction,
+        relation: &Relation,
+        T: &[Point],
+        z: &[Scalar],
         c: Scalar,
         weights: &mut Weights<'_, R>,
     ) -> Result<(), VerificationFailure> {
-        let proof = transaction.proof();
         let c = Factor::from(&c);
-        let equations = &transaction.bound().relation.equations;
-        if equations.len() != proof.T.len() {
+        if relation.equations.len() != T.len() {
             return Err(VerificationFailure);
         }
-        for (equation, T) in equations.iter().zip(&proof.T) {
+        for (equation, T) in relation.equations.iter().zip(T) {
             let weight = weights.next();
             let plus = Limbs::from(&weight);
             let minus = plus.negated();
             let times_c = plus.times(&c);
             for right in &equation.right {
-                let z = proof.z.get(usize::from(right.secret)).ok_or(VerificationFailure)?;
+                let z = z.get(usize::from(right.secret)).ok_or(VerificationFailure)?;
                 let weight = if right.negative { &plus } else { &minus };
                 self.of(right.term).ok_or(VerificationFailure)?.add_product(weight, &Limbs::from(z));
             }
@@ -255,7 +256,8 @@ impl Accumulator {
     ) -> Result<Self, VerificationFailure> {
         let mut sum = Self::new();
         sum.open(transaction.core().points().count());
-        sum.add_equations(transaction, transaction.challenge(), &mut Weights::new(rng))?;
+        let (relation, proof) = (&transaction.bound().relation, transaction.proof());
+        sum.add_equations(relation, &proof.T, &proof.z, transaction.challenge(), &mut Weights::new(rng))?;
         sum.close(transaction.core().points());
         Ok(sum)
     }

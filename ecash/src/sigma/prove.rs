@@ -9,7 +9,10 @@ use crate::{
     encoding::Point,
     error::ProveError,
     range::{self, RangeOpening, RangeProof},
-    sigma::{relation::Equation, witness::Witness},
+    sigma::{
+        relation::{Equation, Relation},
+        witness::Witness,
+    },
     transaction::{Bound, Core, Proof},
     transcript::Transcript,
 };
@@ -28,7 +31,7 @@ pub(super) fn points(core: &Core) -> Vec<Point> {
 }
 
 /// Absorbs the prover's commitments and draws `c`.
-fn draw(transcript: &mut Transcript, T: &[Point]) -> Scalar {
+pub(super) fn draw(transcript: &mut Transcript, T: &[Point]) -> Scalar {
     for point in T {
         transcript.point("T", point);
     }
@@ -60,8 +63,7 @@ pub(crate) fn prove(
     respond(core, bound, &values, range, rng)
 }
 
-/// Proves without looking at the witness first. `α` is drawn after the range proof was absorbed, so that even with a
-/// broken generator two challenges never meet the same `α`.
+/// Proves without looking at the witness first.
 pub(crate) fn respond(
     core: &Core,
     bound: &Bound,
@@ -69,14 +71,26 @@ pub(crate) fn respond(
     range: Option<RangeProof>,
     rng: &mut impl CryptoRng,
 ) -> Result<Proof, ProveError> {
-    let points = points(core);
     let mut transcript = bound.transcript.clone();
     absorb_range(&mut transcript, range.as_ref());
+    let (T, z) = answer(&bound.relation, &points(core), transcript, values, rng)?;
+    Ok(Proof { range, T, z })
+}
+
+/// `T` and `z` for everything that the transcript has absorbed. `α` is drawn only now, so that even with a broken generator
+/// two challenges never meet the same `α`.
+pub(super) fn answer(
+    relation: &Relation,
+    points: &[Point],
+    mut transcript: Transcript,
+    values: &[Scalar],
+    rng: &mut impl CryptoRng,
+) -> Result<(Vec<Point>, Vec<Scalar>), ProveError> {
     let mut random = transcript.hedged(values, rng);
     let alphas = Zeroizing::new(values.iter().map(|_| random.scalar()).collect::<Vec<_>>());
-    let commit = |equation: &Equation| equation.right(&points, &alphas).map(Point::new);
-    let T = cores::map(&bound.relation.equations, PER_THREAD, commit).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let commit = |equation: &Equation| equation.right(points, &alphas).map(Point::new);
+    let T = cores::map(&relation.equations, PER_THREAD, commit).into_iter().collect::<Result<Vec<_>, _>>()?;
     let c = draw(&mut transcript, &T);
     let z = alphas.iter().zip(values).map(|(alpha, value)| alpha + c * value).collect();
-    Ok(Proof { range, T, z })
+    Ok((T, z))
 }

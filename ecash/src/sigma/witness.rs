@@ -54,7 +54,7 @@ secrets! {
     RefundTag "f", Expiry "eps", Psi "psi",
     Serial "k", Serial1 "k1", Serial2 "k2", NoteSerial "rho", NoteSerial1 "rho1", NoteSerial2 "rho2",
     StateSerial "sigma", Blind "t", Blind1 "t1", Blind2 "t2",
-    Class "class", Day "day", Month "month", DayTotal "d_tot", MonthTotal "m_tot", DayCap "cap_d", MonthCap "cap_m",
+    Class "class", Day "day", Month "month", DayTotal "d_tot", MonthTotal "m_tot", Validity "validity", DayCap "cap_d", MonthCap "cap_m",
     DayKept "d'", MonthKept "m'", Qd "q_d", Qm "q_m", Pd "p_d", Pm "p_m", Jd "j_d", Jm "j_m", Wd "w_d", Wm "w_m",
     Yd "y_d", Ym "y_m", Bd "b1", Bm "b2",
 }
