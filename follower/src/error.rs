@@ -31,6 +31,9 @@ pub enum RunError {
         /// The other.
         shown: String,
     },
+    /// Somebody does not tell, so nothing is known of what it was shown: the report.
+    #[error("{0}Not all could be compared: try again, or ask others.")]
+    NotCompared(String),
     /// The copy.
     #[error(transparent)]
     Copy(#[from] CopyError),

@@ -51,10 +51,12 @@ pub enum FollowError {
     #[error("stopped at an earlier finding: {0}\nLook at it; then `farthing-follower resume` lets the follower go on")]
     Stopped(String),
     /// A log cannot be read for the time being.
-    #[error("the {log} log cannot be read: {source}")]
+    #[error("the {log} log cannot be read from {from}: {source}")]
     Source {
         /// Which log.
         log: Log,
+        /// From where.
+        from: String,
         /// Why.
         source: SourceError,
     },
@@ -88,6 +90,8 @@ pub(crate) struct Followed {
     inputs: Vec<SpentInput>,
     /// The last verified checkpoint.
     newest: Option<SignedCheckpoint>,
+    /// The checkpoint whose entries are being read: of those that were read it is what the log has signed over them.
+    taking: Option<SignedCheckpoint>,
     /// Whether that is cosigned.
     is_cosigned: bool,
 }
@@ -124,7 +128,8 @@ impl Followed {
             Log::Issuance => Vec::new(),
             Log::Payments => copy.inputs(size, edge.size()).await?,
         };
-        let followed = Self { log, upstream, edge, published, evidence, inputs, newest, is_cosigned: false };
+        let followed =
+            Self { log, upstream, edge, published, evidence, inputs, newest, taking: None, is_cosigned: false };
         if let Some(newest) = &followed.newest {
             followed.publish(copy, newest).await?;
         }
@@ -141,7 +146,7 @@ impl Followed {
     }
 
     fn broken(&self, source: SourceError) -> FollowError {
-        FollowError::Source { log: self.log, source }
+        FollowError::Source { log: self.log, from: self.upstream.source.name(), source }
     }
 
     /// A checkpoint that its log has signed. From its own server anything else is a finding.
@@ -291,6 +296,7 @@ impl Follower {
         }
         // What was signed is known before an entry is looked at, so nothing else is ever kept or judged.
         let leaves = self.signed_leaves(log, &checkpoint).await?;
+        self.followed_mut(log).taking = Some(checkpoint.clone());
         let mut leaves = leaves.as_slice();
         while !leaves.is_empty() {
             let next = self.books.side(log).tree.size();
@@ -390,6 +396,7 @@ impl Follower {
         self.books = books;
         let followed = self.followed_mut(log);
         followed.newest = Some(checkpoint);
+        followed.taking = None;
         followed.is_cosigned = false;
         Ok(())
     }

@@ -117,10 +117,7 @@ async fn ask(follower: &Follower, peer: &Peer) -> Result<Result<u64, String>, Fo
     let Ok(checkpoint) = SignedCheckpoint::open(&note, follower.published(peer.log).key()) else {
         return Ok(Err("it shows a checkpoint that the log has not signed".to_owned()));
     };
-    let mut compared = follower.compare(peer.log, &checkpoint).await;
-    if compared.is_ok() && checkpoint.head().size > follower.books().side(peer.log).checkpoint {
-        compared = follower.compare_beyond(peer.log, &checkpoint, &peer.remote).await;
-    }
+    let compared = follower.compare_with(peer.log, &checkpoint, &peer.remote).await;
     if let Err(FollowError::Source { source, .. }) = compared {
         return Ok(Err(source.to_string()));
     }
@@ -146,7 +143,7 @@ fn peers(config: &Config) -> Result<Vec<Peer>, RunError> {
 /// Compares the copy once, with peers of the configuration and those given. Returns what to tell the operator.
 ///
 /// # Errors
-/// [`RunError::Follow`] when somebody was shown another log.
+/// [`RunError::Split`] when somebody was shown another log; [`RunError::NotCompared`] when somebody does not tell.
 pub async fn compare(config: &Config, issuance: Option<&str>, payments: Option<&str>) -> Result<String, RunError> {
     let mut all = peers(config)?;
     for (log, address) in [(Log::Issuance, issuance), (Log::Payments, payments)] {
@@ -157,7 +154,7 @@ pub async fn compare(config: &Config, issuance: Option<&str>, payments: Option<&
     let copy = Copy::open(&config.store_dir())?;
     let upstreams = (config.upstream(Log::Issuance)?, config.upstream(Log::Payments)?);
     let follower = Follower::open(copy, upstreams.0, upstreams.1, config.witness()?, config.evidence_dir()).await?;
-    let mut report = String::new();
+    let (mut report, mut all_told) = (String::new(), true);
     for peer in &all {
         let seen = follower.books().side(peer.log).checkpoint;
         let asked = ask(&follower, peer).await.map_err(|error| match error {
@@ -171,11 +168,14 @@ pub async fn compare(config: &Config, issuance: Option<&str>, payments: Option<&
         let line = match asked? {
             Ok(shown) if shown <= seen => format!("agrees on {shown} entries"),
             Ok(shown) => format!("agrees on the {seen} entries verified here, and goes on to {shown}"),
-            Err(error) => format!("does not tell: {error}"),
+            Err(error) => {
+                all_told = false;
+                format!("does not tell: {error}")
+            }
         };
         report.push_str(&format!("{} ({}): {line}\n", peer.address, peer.log));
     }
-    Ok(report)
+    if all_told { Ok(report) } else { Err(RunError::NotCompared(report)) }
 }
 
 /// Serves the copy of each log that has an address for it.

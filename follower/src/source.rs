@@ -69,6 +69,9 @@ impl Fetched {
 /// Reads one log.
 #[tonic::async_trait]
 pub trait Source: Send + Sync {
+    /// What messages call it: its address.
+    fn name(&self) -> String;
+
     /// The newest checkpoint; `None` when there is none yet.
     async fn newest(&self) -> Result<Option<String>, SourceError>;
 
@@ -90,6 +93,7 @@ pub trait Source: Send + Sync {
 
 /// A log served over gRPC.
 pub struct Remote {
+    address: String,
     client: LedgerServiceClient<Channel>,
 }
 
@@ -100,7 +104,8 @@ impl Remote {
     /// [`ConnectError::Address`].
     pub fn open(address: &str, tls: &ClientTls) -> Result<Self, ConnectError> {
         let channel = channel::open(address, tls, DEADLINES)?;
-        Ok(Self { client: LedgerServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX) })
+        let client = LedgerServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        Ok(Self { address: address.to_owned(), client })
     }
 
     fn client(&self) -> LedgerServiceClient<Channel> {
@@ -125,6 +130,10 @@ fn unreachable(status: tonic::Status) -> SourceError {
 
 #[tonic::async_trait]
 impl Source for Remote {
+    fn name(&self) -> String {
+        self.address.clone()
+    }
+
     async fn newest(&self) -> Result<Option<String>, SourceError> {
         match self.client().get_checkpoint(GetCheckpointRequest { cosignatures: 0 }).await {
             Ok(reply) => Ok(Some(reply.into_inner().note)),

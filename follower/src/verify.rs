@@ -34,6 +34,10 @@ impl CopySource {
 
 #[tonic::async_trait]
 impl Source for CopySource {
+    fn name(&self) -> String {
+        "the copy".to_owned()
+    }
+
     async fn newest(&self) -> Result<Option<String>, SourceError> {
         Ok(None)
     }

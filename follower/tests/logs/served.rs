@@ -52,6 +52,10 @@ fn part<T: Clone>(all: &[T], from: u64, to: u64) -> Vec<T> {
 
 #[tonic::async_trait]
 impl Source for Served {
+    fn name(&self) -> String {
+        "https://log.example".to_owned()
+    }
+
     async fn newest(&self) -> Result<Option<String>, SourceError> {
         Ok(self.shown().notes.last().cloned())
     }
