@@ -3,6 +3,7 @@
 
     pip install -r examples/python/requirements.txt
     python3 examples/python/pay.py bob@bank.example 3.50 lunch
+    python3 examples/python/pay.py shop@grocer.example 4.50 lunch meal     # with money for meals
 
 No cryptography happens here: the daemon holds the wallet. FARTHING_DIR is the wallet's directory, as for `farthing`.
 """
@@ -63,10 +64,10 @@ def reason(error):
 
 
 def main():
-    if len(sys.argv) not in (3, 4):
-        sys.exit("usage: pay.py PAYEE AMOUNT [MEMO]")
+    if not 3 <= len(sys.argv) <= 5:
+        sys.exit("usage: pay.py PAYEE AMOUNT [MEMO [PURPOSE]]")
     payee, text = sys.argv[1:3]
-    memo = sys.argv[3] if len(sys.argv) == 4 else ""
+    memo, purpose = (sys.argv[3:] + ["", ""])[:2]
     wallet, metadata = connect(wallet_dir())
     try:
         currency = wallet.GetInfo(messages.GetInfoRequest(), metadata=metadata).currency
@@ -76,6 +77,8 @@ def main():
             payee=payee,
             amount=minor_units(text, currency.exponent),
             memo=memo,
+            # Empty: money for anything.
+            purpose=purpose,
             # Keep this id until the outcome is known: sent again with it, the payment is not made twice.
             request_id=secrets.token_bytes(16),
         )
@@ -84,7 +87,8 @@ def main():
         sys.exit(f"{reason(error)}: {error.details()}")
     state = messages.OperationState.Name(paid.state).removeprefix("OPERATION_STATE_").lower()
     left = Decimal(paid.available).scaleb(-currency.exponent)
-    print(f"{state}: payment {paid.payment_id.hex()}, {left:f} {currency.code} left")
+    of = f" for {purpose} only" if purpose else ""
+    print(f"{state}: payment {paid.payment_id.hex()}, {left:f} {currency.code} left{of}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 //! `farthing.v1.IssuerAdminService`: what the operator does.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use farthing_ecash::{amount::Amount, identity::Identity, policy::UNRESTRICTED};
 use farthing_proto::v1::{
     Account as AccountMessage, CreateAccountRequest, CreateAccountResponse, CreditRequest, CreditResponse,
     GetSupplyRequest, GetSupplyResponse, InviteRequest, InviteResponse, ListAccountsRequest, ListAccountsResponse,
-    issuer_admin_service_server::IssuerAdminService,
+    RestrictedBalance, issuer_admin_service_server::IssuerAdminService,
 };
 use farthing_store::{Batch, Outcome, Space};
 use tonic::{Request, Response, Status};
@@ -19,7 +19,7 @@ use crate::{
     registry::{self, Record},
 };
 
-/// Request id → amount u64, balance after it u64, little-endian; canonical identity.
+/// Request id → amount u64, balance after it u64, little-endian; [`Credited::holder`].
 const CREDITS: Space = Space("credit");
 
 /// Accounts on a page when the request does not say.
@@ -27,6 +27,37 @@ const PAGE_DEFAULT: usize = 100;
 
 /// Most accounts on a page.
 const PAGE_MAX: usize = 1_000;
+
+/// What a credit adds, and to what.
+struct Credited {
+    identity: Identity,
+    purpose: u32,
+    amount: Amount,
+}
+
+impl Credited {
+    /// Whose money of which purpose it is: the canonical identity, and after a byte that is in none the purpose. Money for
+    /// anything has no such ending, as all credits had before there were purposes.
+    fn holder(&self) -> Vec<u8> {
+        let mut holder = self.identity.as_str().as_bytes().to_vec();
+        if self.purpose != UNRESTRICTED {
+            holder.push(0);
+            holder.extend_from_slice(&self.purpose.to_le_bytes());
+        }
+        holder
+    }
+
+    /// The balance that it led to, if it is what was recorded for its request.
+    fn balance(&self, record: &[u8]) -> Result<Amount, IssuerError> {
+        let (amount, record) = record.split_first_chunk().ok_or_else(IssuerError::damaged)?;
+        let (balance, holder) = record.split_first_chunk().ok_or_else(IssuerError::damaged)?;
+        if u64::from_le_bytes(*amount) == self.amount.get() && holder == self.holder() {
+            Ok(Amount::new(u64::from_le_bytes(*balance)))
+        } else {
+            Err(IssuerError::RequestIdReused)
+        }
+    }
+}
 
 impl Office {
     /// Opens an account, or finds it open.
@@ -67,26 +98,23 @@ impl Office {
         }
     }
 
-    /// Adds money to an account, once for each request id. Answers the balance after it.
-    async fn credit(&self, identity: &Identity, amount: Amount, request: [u8; 16]) -> Result<Amount, IssuerError> {
+    /// Adds money to an account, once for each request id. Answers the balance of that purpose after it.
+    async fn credit(&self, credited: &Credited, request: [u8; 16]) -> Result<Amount, IssuerError> {
         let store = self.log.store();
-        if let Some(credit) = store.get(CREDITS, &request).await? {
-            return credited(&credit, identity, amount);
+        if let Some(record) = store.get(CREDITS, &request).await? {
+            return credited.balance(&record);
         }
-        self.registry.find(identity).await?.ok_or(IssuerError::IdentityUnknown)?;
+        self.registry.find(&credited.identity).await?.ok_or(IssuerError::IdentityUnknown)?;
         for _ in 0..RACES_MAX {
-            let account = self.accounts.read(identity, UNRESTRICTED).await?;
-            let (batch, balance) = account.credit(Batch::new().expect_absent(CREDITS, request), amount)?;
-            let sums = [amount.get().to_le_bytes(), balance.get().to_le_bytes()].concat();
-            let credit = [&sums, identity.as_str().as_bytes()].concat();
-            match store.commit(batch.put(CREDITS, request, credit)).await? {
+            let account = self.accounts.read(&credited.identity, credited.purpose).await?;
+            let (batch, balance) = account.credit(Batch::new().expect_absent(CREDITS, request), credited.amount)?;
+            let sums = [credited.amount.get().to_le_bytes(), balance.get().to_le_bytes()].concat();
+            match store.commit(batch.put(CREDITS, request, [sums, credited.holder()].concat())).await? {
                 Outcome::Applied { .. } => {
                     tracing::info!("credited an account");
                     return Ok(balance);
                 }
-                Outcome::Conflict { space: CREDITS, existing: Some(credit), .. } => {
-                    return credited(&credit, identity, amount);
-                }
+                Outcome::Conflict { space: CREDITS, existing: Some(record), .. } => return credited.balance(&record),
                 outcome if Account::has_changed(&outcome) => {}
                 Outcome::Conflict { .. } => return Err(IssuerError::damaged()),
                 Outcome::Unknown => return Err(IssuerError::OutcomeUnknown),
@@ -110,9 +138,11 @@ impl Office {
         let next_page_token = last.map_or_else(String::new, |(identity, _)| identity.to_string());
         let mut accounts = Vec::with_capacity(page.len());
         for (identity, record) in page {
+            let balances = self.accounts.balances(&identity).await?;
             accounts.push(AccountMessage {
                 class_name: self.class_name(record.class),
-                balance: self.accounts.balance(&identity).await?.get(),
+                balance: balances.unrestricted.get(),
+                restricted: self.by_name(balances.restricted),
                 registered: record.account.is_some(),
                 identity: identity.to_string(),
             });
@@ -129,19 +159,32 @@ impl Office {
     }
 }
 
-/// The answer to a credit that was made before.
-fn credited(credit: &[u8], identity: &Identity, amount: Amount) -> Result<Amount, IssuerError> {
-    let (before, credit) = credit.split_first_chunk().ok_or_else(IssuerError::damaged)?;
-    let (balance, holder) = credit.split_first_chunk().ok_or_else(IssuerError::damaged)?;
-    if u64::from_le_bytes(*before) == amount.get() && holder == identity.as_str().as_bytes() {
-        Ok(Amount::new(u64::from_le_bytes(*balance)))
-    } else {
-        Err(IssuerError::RequestIdReused)
-    }
-}
-
 fn identity(field: &'static str, text: &str) -> Result<Identity, IssuerError> {
     Identity::parse(text).map_err(|error| IssuerError::field(field, error.to_string()))
+}
+
+impl Office {
+    /// The number of a purpose; that of unrestricted money for an empty name.
+    fn purpose(&self, name: &str) -> Result<u32, IssuerError> {
+        self.policy.purpose_number(name).ok_or_else(|| {
+            let names: Vec<_> = self.policy.purposes().iter().map(|purpose| purpose.name()).collect();
+            let known = match names.as_slice() {
+                [] => "the policy has no purposes".to_owned(),
+                names => format!("the policy has the purposes {}", names.join(", ")),
+            };
+            IssuerError::field("purpose", known)
+        })
+    }
+
+    /// Money for one purpose each, with names. A purpose that the policy does not have any more shows its number.
+    pub(crate) fn by_name(&self, restricted: BTreeMap<u32, Amount>) -> Vec<RestrictedBalance> {
+        let name = |number| match self.policy.purpose(number) {
+            Some(purpose) => purpose.name().to_owned(),
+            None => number.to_string(),
+        };
+        let money = restricted.into_iter();
+        money.map(|(number, amount)| RestrictedBalance { purpose: name(number), amount: amount.get() }).collect()
+    }
 }
 
 /// The service. Its listener is on loopback and its callers have the token.
@@ -162,13 +205,14 @@ impl IssuerAdminService for Admin {
     }
 
     async fn credit(&self, request: Request<CreditRequest>) -> Result<Response<CreditResponse>, Status> {
-        let CreditRequest { identity: text, amount, request_id } = request.into_inner();
-        let identity = identity("identity", &text)?;
+        let CreditRequest { identity: text, amount, request_id, purpose } = request.into_inner();
+        let (identity, purpose) = (identity("identity", &text)?, self.0.purpose(&purpose)?);
         if amount == 0 {
             return Err(IssuerError::field("amount", "must be at least 1").into());
         }
         let id = request_id.try_into().map_err(|_| IssuerError::field("request_id", "must be 16 bytes"))?;
-        let credit = |office: Arc<Office>| async move { office.credit(&identity, Amount::new(amount), id).await };
+        let credited = Credited { identity, purpose, amount: Amount::new(amount) };
+        let credit = |office: Arc<Office>| async move { office.credit(&credited, id).await };
         let balance = self.0.carry_out(credit).await?.get();
         Ok(Response::new(CreditResponse { balance }))
     }
@@ -190,6 +234,7 @@ impl IssuerAdminService for Admin {
     async fn get_supply(&self, _: Request<GetSupplyRequest>) -> Result<Response<GetSupplyResponse>, Status> {
         let totals = self.0.supply.totals();
         let (withdrawn, redeemed) = (totals.withdrawn.get(), totals.redeemed.get());
-        Ok(Response::new(GetSupplyResponse { withdrawn, redeemed }))
+        let restricted_withdrawn = self.0.by_name(self.0.accounts.restricted_withdrawn().await?);
+        Ok(Response::new(GetSupplyResponse { withdrawn, redeemed, restricted_withdrawn }))
     }
 }

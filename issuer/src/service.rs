@@ -36,6 +36,7 @@ impl Office {
         verdict.map_err(|_| IssuerError::ProofInvalid)?;
 
         let account = self.accounts.read(&identity, UNRESTRICTED).await?;
+        let restricted = self.accounts.balances(&identity).await?.restricted;
         let today = self.log.today();
         let left = account.left_on(today, self.withdraw_cap(record.class));
         Ok(GetAccountResponse {
@@ -44,6 +45,7 @@ impl Office {
             balance: account.balance().get(),
             withdrawn_today: account.withdrawn_on(today).get(),
             withdraw_left_today: left.map(|left| left.get()),
+            restricted: self.by_name(restricted),
         })
     }
 

@@ -1,8 +1,8 @@
 //! Withdraw: an account's money becomes a coin (docs/PROTOCOL.md section 5).
 
 use farthing_ecash::{
-    account::AccountOpening, amount::Amount, credential::issue::Addition, identity::Identity, statement::Statement,
-    transaction::Transaction,
+    account::AccountOpening, amount::Amount, credential::issue::Addition, identity::Identity, policy::UNRESTRICTED,
+    statement::Statement, transaction::Transaction,
 };
 use farthing_proto::v1::WithdrawRequest;
 use farthing_store::{Batch, Outcome};
@@ -37,8 +37,10 @@ impl Office {
         opening.check(transaction.core()).map_err(|_| IssuerError::ProofInvalid)?;
         // What the account holds is told to nobody who has not proved that it is his.
         let verified = self.verifier.verify(transaction.clone()).await?;
-        let (amount, cap) = (Amount::new(transaction.core().publics().amount), self.withdraw_cap(record.class));
-        let account = self.accounts.read(&identity, transaction.core().publics().purpose).await?;
+        let publics = transaction.core().publics();
+        let (amount, cap) = (Amount::new(publics.amount), self.withdraw_cap(record.class));
+        self.check_purpose(publics.purpose)?;
+        let account = self.accounts.read(&identity, publics.purpose).await?;
         account.check_withdrawal(amount, self.log.today(), cap)?;
         let answer = self.verifier.sign(&verified, Addition::None).await?.to_bytes();
         let reservation = self.supply.withdraw(*transaction.id().as_bytes(), amount)?;
@@ -60,6 +62,15 @@ impl Office {
             }
         }
         Err(IssuerError::Overloaded)
+    }
+
+    /// Money of a purpose that the policy does not have stays in the account: no rule would let anybody claim it, nor its payer
+    /// take it back.
+    fn check_purpose(&self, purpose: u32) -> Result<(), IssuerError> {
+        if purpose == UNRESTRICTED || self.policy.purpose(purpose).is_some() {
+            return Ok(());
+        }
+        Err(IssuerError::field("transaction", format!("the policy has no purpose {purpose}")))
     }
 
     /// What an account of a class may withdraw in a day; nothing when the policy has no such class any more.

@@ -51,4 +51,5 @@ mod suggest;
 mod table;
 
 pub use mistake::{MISTAKES_MAX, Mistake, Mistakes};
+pub use name::UNRESTRICTED_NAME;
 pub use policy::{Class, Policy, Purpose};

@@ -6,7 +6,7 @@ use crate::mistake::{Fault, quote};
 use crate::suggest;
 
 /// The name of purpose 0, money that may be used for anything.
-pub(crate) const UNRESTRICTED_NAME: &str = "unrestricted";
+pub const UNRESTRICTED_NAME: &str = "unrestricted";
 /// Letters of a class's or purpose's name.
 const NAME_CHARS_MAX: usize = 32;
 

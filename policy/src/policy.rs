@@ -1,10 +1,11 @@
 //! The policy as programs use it: checked, in minor units, with numbers for names.
 
 use farthing_ecash::amount::{Amount, Currency};
-use farthing_ecash::policy::{PolicyBody, PolicyTerms, RuleLine};
+use farthing_ecash::policy::{PolicyBody, PolicyTerms, RuleLine, UNRESTRICTED};
 
 use crate::compile;
 use crate::mistake::Mistakes;
+use crate::name::UNRESTRICTED_NAME;
 
 /// A policy without mistakes. Only [`Policy::parse`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +125,15 @@ impl Policy {
     /// The purpose with a name.
     pub fn purpose_by_name(&self, name: &str) -> Option<&Purpose> {
         self.purposes.iter().find(|purpose| purpose.name == name)
+    }
+
+    /// The number of a purpose as commands and calls name it: by its name, or by `unrestricted` or nothing for money that may
+    /// be used for anything. `None` for a name that the policy does not have.
+    pub fn purpose_number(&self, name: &str) -> Option<u32> {
+        if name.is_empty() || name == UNRESTRICTED_NAME {
+            return Some(UNRESTRICTED);
+        }
+        self.purpose_by_name(name).map(Purpose::number)
     }
 
     /// What an account of a class may withdraw in a day, [`UNLIMITED`](farthing_ecash::policy::UNLIMITED) included; `None` for a class

@@ -15,7 +15,9 @@ use farthing_ecash::{
     statement::Statement,
 };
 use farthing_service::private_file;
-use farthing_wallet::{OperationState, PendingReason, Receipt, RegisterOutcome, RequestId, Wallet, WalletError};
+use farthing_wallet::{
+    OperationState, Options, PendingReason, Receipt, RegisterOutcome, RequestId, Wallet, WalletError,
+};
 use zeroize::Zeroizing;
 
 use crate::cluster::{Cluster, Setup};
@@ -27,7 +29,7 @@ pub const ALICE: &str = "alice@bank.example";
 /// Who is paid.
 pub const BOB: &str = "bob@bank.example";
 /// Everything that a complete run has verified, in order.
-pub const VERIFIED: [&str; 13] = [
+pub const VERIFIED: [&str; 15] = [
     "registered",
     "withdrawn",
     "paid-while-payee-offline",
@@ -41,6 +43,8 @@ pub const VERIFIED: [&str; 13] = [
     "receipt-verified",
     "wallet-restored",
     "follower-verified",
+    "voucher-accepted",
+    "voucher-refused",
 ];
 
 /// What went otherwise than said.
@@ -57,6 +61,7 @@ macro_rules! check {
 
 // After the macro, which they use.
 mod follower;
+mod life;
 mod receipt;
 mod restore;
 
@@ -66,6 +71,8 @@ struct Script<'a> {
     dir: PathBuf,
     currency: Currency,
     cluster: Cluster,
+    /// What wallets need of their surroundings.
+    options: Options,
     /// Bob's 24 words, as he wrote them down.
     words: Zeroizing<String>,
     verified: usize,
@@ -80,7 +87,8 @@ pub async fn run(dir: &Path, out: &mut (dyn Write + Send)) -> Result<Cluster, Fa
     writeln!(out, "Farthing, the main job: an issuer, a redeemer and two wallets, over gRPC and TLS 1.3.\n")?;
     let cluster = Cluster::start(dir, Setup::with_policy(include_str!("demo/policy.toml"))).await?;
     let (currency, words) = (Currency::new("EUR", 6)?, Zeroizing::default());
-    let mut script = Script { out, dir: dir.to_owned(), currency, cluster, words, verified: 0 };
+    let options = Options::default();
+    let mut script = Script { out, dir: dir.to_owned(), currency, cluster, options, words, verified: 0 };
     script.say("A person may receive 10.00 EUR a day; each payment costs 0.01 EUR.")?;
 
     script.register().await?;
@@ -96,6 +104,7 @@ pub async fn run(dir: &Path, out: &mut (dyn Write + Send)) -> Result<Cluster, Fa
     script.prove_payment(paid).await?;
     script.restore().await?;
     script.follow().await?;
+    script.live().await?;
     check!(script.verified == VERIFIED.len(), "{} of {} steps were verified", script.verified, VERIFIED.len());
     Ok(script.cluster)
 }
@@ -181,7 +190,7 @@ impl Script<'_> {
         name: &str,
         step: impl AsyncFnOnce(&Wallet) -> Result<T, WalletError>,
     ) -> Result<T, Failure> {
-        let wallet = Wallet::open(&self.wallet_dir(name), PASSPHRASE).await?;
+        let wallet = Wallet::open_with(&self.wallet_dir(name), PASSPHRASE, self.options.clone()).await?;
         let result = step(&wallet).await;
         wallet.close().await;
         Ok(result?)
@@ -204,24 +213,31 @@ impl Script<'_> {
     async fn register(&mut self) -> Result<(), Failure> {
         self.title("1. Alice and Bob are invited and register their wallets")?;
         for (name, identity) in [("alice", ALICE), ("bob", BOB)] {
-            let invitation = self.cluster.invite(identity, "person").await?;
-            let connection = self.cluster.connection();
-            let (wallet, words) = Wallet::create(&self.wallet_dir(name), PASSPHRASE, &connection, None).await?;
-            check!(words.split_whitespace().count() == 24, "a wallet has 24 words");
-            self.words = words;
-            let outcome = wallet.register(identity, &invitation).await?;
-            wallet.close().await;
-            let RegisterOutcome::Registered(registration) = outcome else {
-                return Err("the registration is not finished".into());
-            };
-            let registered = registration.identity.as_ref().is_some_and(|registered| registered.as_str() == identity);
-            check!(registered, "{identity} was registered as somebody else");
-            self.say(&format!("{identity} has a wallet, valid through {}", registration.valid_through))?;
+            self.words = self.register_one(name, identity, "person").await?;
         }
         self.cluster.credit(ALICE, self.eur("50.00")?).await?;
         self.say("Alice's account at the issuer is credited with 50.00 EUR.")?;
         self.tell_seen(Statement::Register).await?;
         self.ok("registered")
+    }
+
+    /// Makes a wallet and registers it. Answers its words.
+    async fn register_one(&mut self, name: &str, identity: &str, class: &str) -> Result<Zeroizing<String>, Failure> {
+        let invitation = self.cluster.invite(identity, class).await?;
+        let (connection, options) = (self.cluster.connection(), self.options.clone());
+        let made = Wallet::create_with(&self.wallet_dir(name), PASSPHRASE, &connection, None, options);
+        let (wallet, words) = made.await?;
+        check!(words.split_whitespace().count() == 24, "a wallet has 24 words");
+        let outcome = wallet.register(identity, &invitation).await?;
+        wallet.close().await;
+        let RegisterOutcome::Registered(registration) = outcome else {
+            return Err("the registration is not finished".into());
+        };
+        let registered = registration.identity.as_ref().is_some_and(|registered| registered.as_str() == identity);
+        check!(registered, "{identity} was registered as somebody else");
+        check!(registration.class_name == class, "{identity} is a {}", registration.class_name);
+        self.say(&format!("{identity} has a wallet, class {class}, valid through {}", registration.valid_through))?;
+        Ok(words)
     }
 
     async fn withdraw(&mut self) -> Result<(), Failure> {

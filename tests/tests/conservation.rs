@@ -1,5 +1,5 @@
 //! Money: over random interleavings of all operations, with requests and answers lost on the way, answers repeated and
-//! wallets and servers restarted, what was issued is what is held, redeemed and taken as fees. Always.
+//! wallets and servers restarted, what was issued is what is held, redeemed and taken as fees. Always, and of each purpose.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{
@@ -14,24 +14,29 @@ use farthing_tests::{
     demo::PASSPHRASE,
     proxy::{Fault, Proxy},
 };
-use farthing_wallet::{Connection, Options, RequestId, Wallet};
+use farthing_wallet::{Connection, OperationKind, OperationState, Options, RequestId, Wallet};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
 
 const WALLETS: usize = 3;
+/// The wallet that accepts money for meals; what it claims of that becomes money for anything.
+const GROCER: usize = 2;
+const MEAL: &str = "meal";
 const POLICY: &str = include_str!("../src/demo/policy.toml");
 
 #[derive(Debug, Clone)]
 enum Step {
     Withdraw {
         wallet: usize,
+        purpose: &'static str,
         amount: u64,
     },
     Pay {
         from: usize,
         to: usize,
+        purpose: &'static str,
         amount: u64,
     },
     Receive {
@@ -56,10 +61,12 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<(Step, Fault)>> {
     let wallet = 0..WALLETS;
     let amount = prop_oneof![1u64..200, 10_000u64..1_500_000, 3_000_000u64..9_000_000];
+    let purpose = prop_oneof![2 => Just(""), 1 => Just(MEAL)];
     let step = prop_oneof![
-        3 => (wallet.clone(), amount.clone()).prop_map(|(wallet, amount)| Step::Withdraw { wallet, amount }),
-        8 => (wallet.clone(), wallet.clone(), amount.clone())
-            .prop_map(|(from, to, amount)| Step::Pay { from, to, amount }),
+        3 => (wallet.clone(), purpose.clone(), amount.clone())
+            .prop_map(|(wallet, purpose, amount)| Step::Withdraw { wallet, purpose, amount }),
+        8 => (wallet.clone(), wallet.clone(), purpose, amount.clone())
+            .prop_map(|(from, to, purpose, amount)| Step::Pay { from, to, purpose, amount }),
         8 => wallet.clone().prop_map(|wallet| Step::Receive { wallet }),
         2 => (wallet.clone(), amount).prop_map(|(wallet, amount)| Step::Redeem { wallet, amount }),
         4 => (2u64..16).prop_map(|entry| Step::Replay { entry }),
@@ -84,6 +91,25 @@ struct Tried {
     redeemed: u32,
     replayed: u32,
     lost: u64,
+    /// Minor units of money for meals that the grocer has claimed.
+    meals: u64,
+}
+
+/// Money of one purpose.
+#[derive(Default)]
+struct Sums {
+    coins: u64,
+    notes: u64,
+    /// Of payments with it.
+    fees: u64,
+    /// Claimed, and something else since.
+    claimed: u64,
+}
+
+impl Sums {
+    fn all(&self) -> u64 {
+        [self.coins, self.notes, self.fees, self.claimed].iter().sum()
+    }
 }
 
 struct World {
@@ -104,8 +130,11 @@ impl World {
         let mut world = Self { dir, cluster, to_issuer, to_redeemer, wallets: Vec::new(), tried: Tried::default() };
         for wallet in 0..WALLETS {
             let identity = identity(wallet);
-            let invitation = world.cluster.invite(identity.as_str(), "person").await.unwrap();
-            world.cluster.credit(identity.as_str(), Amount::new(40_000_000)).await.unwrap();
+            let class = if wallet == GROCER { "grocer" } else { "person" };
+            let invitation = world.cluster.invite(identity.as_str(), class).await.unwrap();
+            for purpose in ["", MEAL] {
+                world.cluster.credit_for(purpose, identity.as_str(), Amount::new(40_000_000)).await.unwrap();
+            }
             let path = world.path(wallet);
             let connection = world.connection();
             let (wallet, _) = Wallet::create_with(&path, PASSPHRASE, &connection, None, options()).await.unwrap();
@@ -158,12 +187,14 @@ impl World {
         tokio::spawn(async move {
             let mut tried = Tried::default();
             match step {
-                Step::Withdraw { wallet, amount } => {
-                    let result = wallets[wallet].withdraw(Amount::new(amount), RequestId::random()).await;
+                Step::Withdraw { wallet, purpose, amount } => {
+                    let amount = Amount::new(amount);
+                    let result = wallets[wallet].withdraw_for(purpose, amount, RequestId::random()).await;
                     tried.withdrawn = u32::from(result.is_ok());
                 }
-                Step::Pay { from, to, amount } => {
-                    let result = wallets[from].pay(&identity(to), Amount::new(amount), "", RequestId::random()).await;
+                Step::Pay { from, to, purpose, amount } => {
+                    let (to, amount) = (identity(to), Amount::new(amount));
+                    let result = wallets[from].pay_for(purpose, &to, amount, "", RequestId::random()).await;
                     tried.paid = u32::from(result.is_ok());
                 }
                 Step::Receive { wallet } => {
@@ -209,27 +240,58 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             assert!(!wallet.has_unfinished().await, "an operation does not come to an end");
-            wallet.receive().await.unwrap();
         }
+        let (free, meal) = self.held().await;
+        self.tried.meals = meal.claimed;
         self.cluster.wait_until_paid_out().await.unwrap();
         let supply = self.cluster.supply().await.unwrap();
         let fees = self.cluster.fees().await.unwrap();
-        let mut held = Amount::ZERO;
-        for wallet in &self.wallets {
+        let meals = self.cluster.withdrawn_for(MEAL).await.unwrap().get();
+        assert_eq!(meals, meal.all(), "withdrawn for meals = held + fees + claimed as something else");
+        let withdrawn = supply.withdrawn.get() - meals + meal.claimed;
+        assert_eq!(withdrawn, free.all() + supply.redeemed.get(), "issued = held + redeemed + fees");
+        assert_eq!(fees.get(), free.fees + meal.fees, "fees are those of payments");
+        let (mut accounts, mut of_meals) = (0, 0);
+        for wallet in 0..WALLETS {
+            let identity = identity(wallet);
+            accounts += self.cluster.account_balance(identity.as_str()).await.unwrap().get();
+            of_meals += self.cluster.account_balance_for(MEAL, identity.as_str()).await.unwrap().get();
+        }
+        let credited = 40_000_000 * WALLETS as u64;
+        let in_accounts = credited - (supply.withdrawn.get() - meals) + supply.redeemed.get();
+        assert_eq!(accounts, in_accounts, "accounts = credited − withdrawn + redeemed");
+        assert_eq!(of_meals, credited - meals, "what is redeemed is for anything");
+    }
+
+    /// What the wallets hold and did with money for anything and with money for meals.
+    async fn held(&self) -> (Sums, Sums) {
+        let (mut free, mut meal) = (Sums::default(), Sums::default());
+        for (number, wallet) in self.wallets.iter().enumerate() {
+            let report = wallet.receive().await.unwrap();
             let balance = wallet.balance().await;
             assert_eq!(balance.in_flight, Amount::ZERO);
-            held = held.checked_add(balance.available).unwrap().checked_add(balance.claimable).unwrap();
+            free.coins += balance.available.get();
+            for part in &balance.restricted {
+                assert_eq!(part.purpose, MEAL, "what the wallet holds has a name");
+                meal.coins += part.amount.get();
+            }
+            for pending in &report.pending {
+                let sums = if pending.payment.purpose == MEAL { &mut meal } else { &mut free };
+                sums.notes += pending.payment.amount.get();
+            }
+            let pending = report.pending.iter().map(|pending| pending.payment.amount.get()).sum::<u64>();
+            assert_eq!(balance.claimable.get(), pending);
+            let items = wallet.history(None, 1_000).await.items.into_iter();
+            for item in items.filter(|item| item.state == OperationState::Done) {
+                let sums = if item.purpose == MEAL { &mut meal } else { &mut free };
+                sums.fees += item.fee.get();
+                if item.kind == OperationKind::Receive && item.purpose == MEAL {
+                    assert_eq!(number, GROCER, "a person claimed money for meals");
+                    sums.claimed += item.amount.get();
+                }
+            }
         }
-        let accounted = held.checked_add(supply.redeemed).unwrap().checked_add(fees).unwrap();
-        assert_eq!(supply.withdrawn, accounted, "issued = held + redeemed + fees");
-        let mut accounts = Amount::ZERO;
-        for wallet in 0..WALLETS {
-            let balance = self.cluster.account_balance(identity(wallet).as_str()).await.unwrap();
-            accounts = accounts.checked_add(balance).unwrap();
-        }
-        let credited = Amount::new(40_000_000 * WALLETS as u64);
-        let in_accounts = credited.checked_sub(supply.withdrawn).unwrap().checked_add(supply.redeemed).unwrap();
-        assert_eq!(accounts, in_accounts, "accounts = credited − withdrawn + redeemed");
+        (free, meal)
     }
 }
 
@@ -249,8 +311,11 @@ fn issued_is_held_plus_redeemed_plus_fees() {
                 let mut world = World::new().await;
                 // Everybody has something to begin with.
                 for wallet in 0..WALLETS {
-                    world.take(&[(Step::Withdraw { wallet, amount: 15_000_000 }, Fault::None)]).await;
+                    let withdraw = |purpose, amount| (Step::Withdraw { wallet, purpose, amount }, Fault::None);
+                    world.take(&[withdraw("", 15_000_000), withdraw(MEAL, 5_000_000)]).await;
                 }
+                let meal = Step::Pay { from: 0, to: GROCER, purpose: MEAL, amount: 1_500_000 };
+                world.take(&[(meal, Fault::LoseAnswer)]).await;
                 let (first, second) = steps.split_at(steps.len() / 2);
                 for half in [first, second] {
                     for pair in half.chunks(2) {
@@ -267,6 +332,7 @@ fn issued_is_held_plus_redeemed_plus_fees() {
                     redeemed: sum.redeemed + tried.redeemed,
                     replayed: sum.replayed + tried.replayed,
                     lost: sum.lost + tried.lost,
+                    meals: sum.meals + tried.meals,
                 };
             });
             Ok(())
@@ -275,5 +341,8 @@ fn issued_is_held_plus_redeemed_plus_fees() {
     let total = *total.lock().unwrap();
     eprintln!("{total:?}");
     let least = [total.withdrawn, total.paid, total.received, total.redeemed, total.replayed].into_iter().min();
-    assert!(least >= Some(2) && total.paid >= 6 && total.lost >= 2, "too little was tried: {total:?}");
+    assert!(
+        least >= Some(2) && total.paid >= 6 && total.lost >= 2 && total.meals > 0,
+        "too little was tried: {total:?}"
+    );
 }

@@ -10,6 +10,8 @@ use farthing_ecash::{
 use farthing_proto::v1::ErrorReason;
 use farthing_service::config::ConfigError;
 
+use crate::report::Restricted;
+
 /// One of the two servers that a wallet talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
@@ -233,6 +235,45 @@ pub enum WalletError {
         /// What can be spent now.
         available: Amount,
     },
+    /// The wallet holds too little money that may be used for anything, and enough for one purpose.
+    #[error(
+        "the wallet holds too little money that may be used for anything, but enough for {} only: pay with that if the payee \
+         accepts it",
+        restricted.purpose
+    )]
+    OtherPurpose {
+        /// What the payment needs, fee included.
+        needed: Amount,
+        /// What can be spent for anything now.
+        available: Amount,
+        /// What could be paid with.
+        restricted: Restricted,
+    },
+    /// The wallet holds too little money that may be used for anything, and some for one purpose, which cannot be redeemed.
+    #[error(
+        "the wallet holds too little that can be redeemed: money for {} only cannot be. Pay it to somebody who accepts it; what \
+         they make of it may be redeemable",
+        restricted.purpose
+    )]
+    NotRedeemable {
+        /// What was to be redeemed.
+        needed: Amount,
+        /// What can be redeemed.
+        available: Amount,
+        /// What cannot.
+        restricted: Restricted,
+    },
+    /// The policy has no such purpose.
+    #[error(
+        "the policy has no purpose {purpose:?}: {}",
+        if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) }
+    )]
+    PurposeUnknown {
+        /// What the caller named.
+        purpose: String,
+        /// The names of the policy's purposes.
+        known: Vec<String>,
+    },
     /// The account at the issuer holds too little.
     #[error("the account at the issuer holds too little: choose a smaller amount")]
     AccountTooLow {
@@ -327,6 +368,7 @@ impl WalletError {
             | Self::AmountZero
             | Self::BelowMinimum { .. }
             | Self::MemoTooLong { .. }
+            | Self::PurposeUnknown { .. }
             | Self::InvalidPaymentRequest { .. } => ErrorReason::MalformedRequest,
             Self::DiskFull | Self::Storage { .. } | Self::InUse { .. } => ErrorReason::StoreUnavailable,
             Self::Unreachable { .. } => ErrorReason::PeerUnreachable,
@@ -340,7 +382,10 @@ impl WalletError {
             }
             Self::NotInvited => ErrorReason::NotInvited,
             Self::IdentityUnknown { .. } => ErrorReason::IdentityUnknown,
-            Self::InsufficientFunds { .. } | Self::AccountTooLow { .. } => ErrorReason::InsufficientBalance,
+            Self::InsufficientFunds { .. }
+            | Self::OtherPurpose { .. }
+            | Self::NotRedeemable { .. }
+            | Self::AccountTooLow { .. } => ErrorReason::InsufficientBalance,
             Self::CapExceeded { .. } => ErrorReason::CapExceeded,
             Self::AccountUnknown => ErrorReason::AccountUnknown,
             Self::SpentElsewhere { .. } => ErrorReason::AlreadySpent,

@@ -98,6 +98,9 @@ pub struct HistoryItem {
     pub amount: Amount,
     /// The fee paid besides the amount.
     pub fee: Amount,
+    /// What the money may be used for: the name of a purpose in the policy, or its number while that is not known; empty for
+    /// anything. Of a received payment before it was claimed.
+    pub purpose: String,
     /// The payee of one's own payment; `None` when the wallet was restored, because the log has no identities. A payee
     /// does not learn who paid.
     pub payee: Option<Identity>,

@@ -40,7 +40,7 @@ use crate::{
     vault::RecordId,
 };
 
-pub(crate) use claim::{Claim, rule_for};
+pub(crate) use claim::{Claim, claim_rule, rule_for};
 pub(crate) use drive::{Settled, failed};
 pub(crate) use pay::Pay;
 pub(crate) use redeem::Redeem;

@@ -136,6 +136,9 @@ pub(crate) struct Trust {
     /// The newest policy that was in force, by its epoch.
     #[serde(default)]
     pub(crate) epoch: u32,
+    /// Names of purposes by their numbers, which never mean something else later: of all policies that were in force.
+    #[serde(default)]
+    pub(crate) purposes: BTreeMap<u32, String>,
     /// A log has shown two truths; where the evidence is.
     pub(crate) stopped: Option<String>,
 }
@@ -224,6 +227,8 @@ pub(crate) struct StoredItem {
     state: OperationState,
     amount: u64,
     fee: u64,
+    #[serde(default)]
+    purpose: String,
     payee: Option<String>,
     memo: String,
     unix_seconds: i64,
@@ -244,6 +249,7 @@ impl From<&HistoryItem> for StoredItem {
             state: item.state,
             amount: item.amount.get(),
             fee: item.fee.get(),
+            purpose: item.purpose.clone(),
             payee: item.payee.as_ref().map(|payee| payee.as_str().to_owned()),
             memo: item.memo.clone(),
             unix_seconds: item.unix_seconds,
@@ -277,6 +283,7 @@ impl TryFrom<StoredItem> for HistoryItem {
             state: stored.state,
             amount: Amount::new(stored.amount),
             fee: Amount::new(stored.fee),
+            purpose: stored.purpose,
             payee: stored.payee.map(|payee| Identity::parse(&payee)).transpose()?,
             memo: stored.memo,
             unix_seconds: stored.unix_seconds,
@@ -304,6 +311,7 @@ mod tests {
             state: OperationState::Failed,
             amount: Amount::new(u64::MAX),
             fee: Amount::new(1),
+            purpose: "meal".to_owned(),
             payee: Some(Identity::parse("bob@bank.example").unwrap()),
             memo: "lunch \"and\"\n\u{1f35e}".to_owned(),
             unix_seconds: -1,

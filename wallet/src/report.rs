@@ -40,7 +40,7 @@ pub struct Receipt {
     /// The operation in the history: done, or pending when the server could not be asked to the end. Then the wallet goes
     /// on when it is asked again with the same request id, or to [`resume`](crate::Wallet::resume).
     pub item: HistoryItem,
-    /// What the wallet can spend now.
+    /// What the wallet can spend now of money with the same purpose.
     pub available: Amount,
     /// Why it is pending, for people.
     pub delay: Option<String>,
@@ -87,11 +87,13 @@ pub struct ReceiptCaps {
 /// The account at the issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountInfo {
-    /// Its balance.
+    /// What it holds for anything.
     pub balance: Amount,
-    /// What was withdrawn today.
+    /// What it holds for one purpose only.
+    pub restricted: Vec<Restricted>,
+    /// What was withdrawn today, of all purposes.
     pub withdrawn_today: Amount,
-    /// What may still be withdrawn today; `None` is unlimited.
+    /// What may still be withdrawn today, of all purposes together; `None` is unlimited.
     pub withdraw_left_today: Option<Amount>,
 }
 
@@ -169,7 +171,7 @@ pub struct ReceiveReport {
     pub claimed: Vec<IncomingPayment>,
     /// Payments to this identity that were found and are not money of the wallet yet.
     pub pending: Vec<PendingPayment>,
-    /// What the wallet can spend now.
+    /// What the wallet can spend for anything now.
     pub available: Amount,
     /// How many entries of the payment log were looked through.
     pub scanned: u64,
@@ -213,6 +215,8 @@ pub struct PendingPayment {
     pub left_today: Option<Amount>,
     /// The first day on which it may be claimed, if that is known. It also depends on what is received before.
     pub claimable_from: Option<Day>,
+    /// The month after which its payer may take it back.
+    pub expires: Month,
 }
 
 /// Why a payment was not claimed yet.
@@ -226,7 +230,8 @@ pub enum PendingReason {
     LargerThanCap,
     /// It is smaller than what can be paid; it is claimed when there are many to join.
     Dust,
-    /// The policy has no rule by which this class receives money of this purpose.
+    /// The policy has no rule by which this class receives money of this purpose. It goes back to its payer, who can take it
+    /// after it [expired](PendingPayment::expires).
     NotAllowed,
     /// The wallet's registration is no longer valid.
     RegistrationExpired,

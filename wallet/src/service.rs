@@ -98,7 +98,8 @@ impl WalletService for WalletApi {
     ) -> Result<Response<v1::WalletServiceWithdrawResponse>, Status> {
         let request = request.into_inner();
         let id = request_id(&request.request_id)?;
-        let receipt = self.wallet.withdraw(Amount::new(request.amount), id).await.map_err(refused)?;
+        let receipt = self.wallet.withdraw_for(&request.purpose, Amount::new(request.amount), id).await;
+        let receipt = receipt.map_err(refused)?;
         tell_delay(receipt.delay.as_deref());
         Ok(Response::new(v1::WalletServiceWithdrawResponse {
             transaction_id: encode::transaction_id(&receipt.item),
@@ -111,7 +112,8 @@ impl WalletService for WalletApi {
         let request = request.into_inner();
         let id = request_id(&request.request_id)?;
         let payee = Identity::parse(&request.payee).map_err(|error| Refusal::field("payee", error.to_string()))?;
-        let paid = self.wallet.pay(&payee, Amount::new(request.amount), &request.memo, id).await;
+        let amount = Amount::new(request.amount);
+        let paid = self.wallet.pay_for(&request.purpose, &payee, amount, &request.memo, id).await;
         let receipt = paid.map_err(refused)?;
         tell_delay(receipt.delay.as_deref());
         Ok(Response::new(v1::PayResponse {

@@ -7,7 +7,7 @@ use farthing_ecash::{
     calendar::Day,
     credential::Credential,
     keys::{KeyId, PublicKey},
-    policy::PolicyBody,
+    policy::{PolicyBody, UNRESTRICTED},
     rule::{self, Rule},
     transaction::Header,
 };
@@ -45,19 +45,24 @@ impl Terms {
         named.map_or_else(|| class.to_string(), |class| class.name().to_owned())
     }
 
-    /// The name of a purpose, or its number; empty for unrestricted money.
-    pub(crate) fn purpose_name(&self, purpose: u32) -> String {
-        purpose_name(Some(self), purpose)
+    /// The number of a purpose by which money is asked for: by its name, or its number when the policy's names cannot be read.
+    pub(crate) fn purpose(&self, name: &str) -> Result<u32, WalletError> {
+        if name.is_empty() {
+            return Ok(UNRESTRICTED);
+        }
+        let by_name = self.names.as_ref().and_then(|names| names.purpose_number(name));
+        let known = |purpose: &u32| self.policy.rules().iter().any(|line| line.purpose == *purpose);
+        by_name.or_else(|| name.parse().ok().filter(known)).ok_or_else(|| WalletError::PurposeUnknown {
+            purpose: name.to_owned(),
+            known: self.purposes().map(|(_, name)| name.to_owned()).collect(),
+        })
     }
-}
 
-/// The name of a purpose, or its number when the policy is not known; empty for unrestricted money.
-pub(crate) fn purpose_name(terms: Option<&Terms>, purpose: u32) -> String {
-    if purpose == farthing_ecash::policy::UNRESTRICTED {
-        return String::new();
+    /// Numbers and names of the policy's purposes.
+    pub(crate) fn purposes(&self) -> impl Iterator<Item = (u32, &str)> {
+        let purposes = self.names.iter().flat_map(Policy::purposes);
+        purposes.map(|purpose| (purpose.number(), purpose.name()))
     }
-    let named = terms.and_then(|terms| terms.names.as_ref()).and_then(|names| names.purpose(purpose));
-    named.map_or_else(|| purpose.to_string(), |purpose| purpose.name().to_owned())
 }
 
 fn contradiction(server: Server, what: &str) -> WalletError {

@@ -240,8 +240,7 @@ impl Wallet {
 
     /// How much money there is. Asks no server.
     pub async fn balance(&self) -> Balance {
-        let terms = self.inner.last_terms();
-        self.inner.book.lock().await.balance(terms.as_deref())
+        self.inner.book.lock().await.balance()
     }
 
     /// What the wallet holds, piece by piece in the order of their serials: for the comparison of two copies of a wallet.
@@ -313,18 +312,34 @@ impl Wallet {
     /// [`WalletError::CapExceeded`], [`WalletError::RequestIdReused`], [`WalletError::FailedBefore`],
     /// [`WalletError::Unreachable`].
     pub async fn withdraw(&self, amount: Amount, request_id: RequestId) -> Result<Receipt, WalletError> {
+        self.withdraw_for("", amount, request_id).await
+    }
+
+    /// As [`Wallet::withdraw`], money for one purpose, by its name in the policy; it stays bound to that. Empty is money for
+    /// anything.
+    ///
+    /// # Errors
+    /// As [`Wallet::withdraw`], and [`WalletError::PurposeUnknown`].
+    pub async fn withdraw_for(
+        &self,
+        purpose: &str,
+        amount: Amount,
+        request_id: RequestId,
+    ) -> Result<Receipt, WalletError> {
+        let purpose = purpose.to_owned();
         self.run(move |inner| async move {
             inner.ready().await?;
-            inner.withdraw(amount, request_id).await
+            inner.withdraw(&purpose, amount, request_id).await
         })
         .await
     }
 
-    /// Pays an identity, which need not be online. The policy's fee is taken besides.
+    /// Pays an identity, which need not be online. The policy's fee is taken besides. Only money that may be used for anything
+    /// is taken.
     ///
     /// # Errors
     /// [`WalletError::IdentityUnknown`], [`WalletError::BelowMinimum`], [`WalletError::InsufficientFunds`],
-    /// [`WalletError::MemoTooLong`], [`WalletError::SpentElsewhere`], [`WalletError::RequestIdReused`],
+    /// [`WalletError::OtherPurpose`], [`WalletError::MemoTooLong`], [`WalletError::SpentElsewhere`], [`WalletError::RequestIdReused`],
     /// [`WalletError::FailedBefore`], [`WalletError::Unreachable`].
     pub async fn pay(
         &self,
@@ -333,10 +348,26 @@ impl Wallet {
         memo: &str,
         request_id: RequestId,
     ) -> Result<Receipt, WalletError> {
-        let (payee, memo) = (payee.clone(), memo.to_owned());
+        self.pay_for("", payee, amount, memo, request_id).await
+    }
+
+    /// As [`Wallet::pay`], with money of one purpose only, fee included. The change keeps the purpose. Whether the payee may
+    /// receive it nobody knows but the payee: what is not claimed comes back after it expired.
+    ///
+    /// # Errors
+    /// As [`Wallet::pay`], and [`WalletError::PurposeUnknown`].
+    pub async fn pay_for(
+        &self,
+        purpose: &str,
+        payee: &Identity,
+        amount: Amount,
+        memo: &str,
+        request_id: RequestId,
+    ) -> Result<Receipt, WalletError> {
+        let (purpose, payee, memo) = (purpose.to_owned(), payee.clone(), memo.to_owned());
         self.run(move |inner| async move {
             inner.ready().await?;
-            inner.pay(&payee, amount, &memo, request_id).await
+            inner.pay(&purpose, &payee, amount, &memo, request_id).await
         })
         .await
     }
@@ -365,10 +396,11 @@ impl Wallet {
         .await
     }
 
-    /// Pays money from the wallet back into the account at the issuer.
+    /// Pays money from the wallet back into the account at the issuer. Money for one purpose cannot be redeemed.
     ///
     /// # Errors
     /// [`WalletError::AmountZero`], [`WalletError::NotRegistered`], [`WalletError::InsufficientFunds`],
+    /// [`WalletError::NotRedeemable`],
     /// [`WalletError::CapExceeded`], [`WalletError::RequestIdReused`], [`WalletError::FailedBefore`],
     /// [`WalletError::Unreachable`].
     pub async fn redeem(&self, amount: Amount, request_id: RequestId) -> Result<Receipt, WalletError> {
@@ -466,11 +498,10 @@ impl Watch {
     pub async fn next(&mut self) -> Option<(HistoryItem, Balance)> {
         loop {
             let mut changes = {
-                let terms = self.inner.last_terms();
                 let book = self.inner.book.lock().await;
                 if let Some(item) = book.changed_after(self.after) {
                     self.after = item.cursor;
-                    return Some((item.clone(), book.balance(terms.as_deref())));
+                    return Some((item.clone(), book.balance()));
                 }
                 self.changes.get_or_insert_with(|| book.watch()).clone()
             };

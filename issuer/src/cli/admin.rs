@@ -7,7 +7,7 @@ use farthing_ecash::amount::{Amount, Currency};
 use farthing_issuer::{config::Config, error::RunError};
 use farthing_proto::v1::{
     Account, CreateAccountRequest, CreditRequest, GetSupplyRequest, InviteRequest, ListAccountsRequest,
-    issuer_admin_service_client::IssuerAdminServiceClient,
+    RestrictedBalance, issuer_admin_service_client::IssuerAdminServiceClient,
 };
 use farthing_service::{
     channel::{self, Deadlines},
@@ -53,6 +53,9 @@ enum Command {
         identity: String,
         /// The amount, such as 20.00.
         amount: String,
+        /// What it may be used for: a purpose of the policy, such as meal. Without, anything.
+        #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+        purpose: String,
         /// 32 hex digits; without, a new one is drawn. Give it again when you do not know whether the credit was made.
         #[arg(long, value_name = "HEX", value_parser = parse_request_id)]
         request_id: Option<[u8; 16]>,
@@ -84,17 +87,18 @@ impl Admin {
                 let identity = client.create_account(request).await.map_err(refused)?.into_inner().identity;
                 (format!("the account of {identity} is open\n"), json!({ "identity": identity }))
             }
-            Command::Credit { identity, amount, request_id } => {
+            Command::Credit { identity, amount, purpose, request_id } => {
                 let amount = parse_amount(&currency, &amount)?;
                 let id = request_id.unwrap_or_else(draw_request_id);
-                let request = CreditRequest { identity, amount, request_id: id.to_vec() };
+                let request = CreditRequest { identity, amount, request_id: id.to_vec(), purpose: purpose.clone() };
                 let again = |status| unsure(status, &id);
                 let balance = client.credit(request).await.map_err(again)?.into_inner().balance;
-                (format!("the balance is {}\n", money(balance)), json!({ "balance": balance, "request_id": hex(&id) }))
+                let text = format!("the balance is {}{}\n", money(balance), purpose_text(&purpose));
+                (text, json!({ "balance": balance, "purpose": purpose, "request_id": hex(&id) }))
             }
             Command::List => {
                 let accounts = list(&mut client).await?;
-                let lines = accounts.iter().map(|account| line(account, &money(account.balance)));
+                let lines = accounts.iter().map(|account| line(account, money));
                 (lines.collect(), accounts.iter().map(document).collect())
             }
             Command::Invite { identity, class } => {
@@ -104,8 +108,15 @@ impl Admin {
             }
             Command::Supply => {
                 let supply = client.get_supply(GetSupplyRequest {}).await.map_err(refused)?.into_inner();
-                let text = format!("withdrawn {}\nredeemed {}\n", money(supply.withdrawn), money(supply.redeemed));
-                (text, json!({ "withdrawn": supply.withdrawn, "redeemed": supply.redeemed }))
+                let mut text = format!("withdrawn {}\n", money(supply.withdrawn));
+                for part in &supply.restricted_withdrawn {
+                    // Writing to a String cannot fail.
+                    let _ = writeln!(text, "  of it {}{}", money(part.amount), purpose_text(&part.purpose));
+                }
+                let _ = writeln!(text, "redeemed {}", money(supply.redeemed));
+                let restricted = restricted(&supply.restricted_withdrawn);
+                let (withdrawn, redeemed) = (supply.withdrawn, supply.redeemed);
+                (text, json!({ "withdrawn": withdrawn, "redeemed": redeemed, "restricted_withdrawn": restricted }))
             }
         };
         Ok(if self.json { format!("{document}\n") } else { text })
@@ -132,14 +143,29 @@ async fn list(client: &mut Client) -> Result<Vec<Account>, RunError> {
     }
 }
 
-fn line(account: &Account, balance: &str) -> String {
+fn line(account: &Account, money: impl Fn(u64) -> String) -> String {
     let wallet = if account.registered { "wallet registered" } else { "no wallet yet" };
+    let parts =
+        account.restricted.iter().map(|part| format!(" + {}{}", money(part.amount), purpose_text(&part.purpose)));
+    let balance = money(account.balance) + &parts.collect::<String>();
     format!("{}  {}  {balance}  {wallet}\n", account.identity, account.class_name)
 }
 
 fn document(account: &Account) -> Value {
-    let Account { identity, class_name, balance, registered } = account;
-    json!({ "identity": identity, "class": class_name, "balance": balance, "registered": registered })
+    let Account { identity, class_name, balance, registered, restricted: parts } = account;
+    let restricted = restricted(parts);
+    json!({
+        "identity": identity, "class": class_name, "balance": balance, "restricted": restricted, "registered": registered,
+    })
+}
+
+fn restricted(parts: &[RestrictedBalance]) -> Vec<Value> {
+    parts.iter().map(|part| json!({ "purpose": part.purpose, "amount": part.amount })).collect()
+}
+
+/// Nothing for money that may be used for anything.
+fn purpose_text(purpose: &str) -> String {
+    if purpose.is_empty() { String::new() } else { format!(" for {purpose} only") }
 }
 
 fn parse_amount(currency: &Currency, text: &str) -> Result<u64, RunError> {

@@ -16,7 +16,7 @@ fn create(identity: &str, class: &str) -> CreateAccountRequest {
 }
 
 fn credit(identity: &str, amount: u64, id: u8) -> CreditRequest {
-    CreditRequest { identity: identity.to_owned(), amount, request_id: vec![id; 16] }
+    CreditRequest { identity: identity.to_owned(), amount, request_id: vec![id; 16], ..CreditRequest::default() }
 }
 
 #[tokio::test]
@@ -104,6 +104,30 @@ async fn a_credit_is_made_once_for_each_request_id() {
     }
     // A request id that was refused is free.
     assert_eq!(admin.credit(credit(ALICE, 1, 10)).await.unwrap().into_inner().balance, 15_02);
+    issuer.stop().await;
+}
+
+#[tokio::test]
+async fn a_credit_is_for_a_purpose_of_the_policy() {
+    let issuer = Running::start().await;
+    let mut admin = issuer.admin();
+    admin.create_account(create(ALICE, "person")).await.unwrap();
+    let of = |purpose: &str, id| CreditRequest { purpose: purpose.to_owned(), ..credit(ALICE, 7_00, id) };
+    assert_eq!(admin.credit(of("meal", 1)).await.unwrap().into_inner().balance, 7_00);
+    assert_eq!(admin.credit(of("rent", 2)).await.unwrap().into_inner().balance, 7_00);
+    assert_eq!(admin.credit(of("meal", 3)).await.unwrap().into_inner().balance, 14_00);
+    // The same again adds nothing; the same for another purpose is something else.
+    assert_eq!(admin.credit(of("meal", 1)).await.unwrap().into_inner().balance, 7_00);
+    for other in ["rent", "", "unrestricted"] {
+        let failure = Failure::from(admin.credit(of(other, 1)).await.unwrap_err());
+        assert_eq!(failure.reason, ErrorReason::RequestIdReused, "{other}");
+    }
+    let failure = Failure::from(admin.credit(of("meals", 4)).await.unwrap_err());
+    assert_eq!(failure.reason, ErrorReason::MalformedRequest);
+    assert_eq!(failure.message, "purpose: the policy has the purposes meal, rent");
+    let accounts = admin.list_accounts(ListAccountsRequest::default()).await.unwrap().into_inner().accounts;
+    let restricted = accounts[0].restricted.iter().map(|part| (part.purpose.as_str(), part.amount));
+    assert_eq!((accounts[0].balance, restricted.collect::<Vec<_>>()), (0, vec![("meal", 14_00), ("rent", 7_00)]));
     issuer.stop().await;
 }
 

@@ -44,7 +44,7 @@ pub(crate) const NOON: i64 = 1_795_172_400;
 /// The day of [`NOON`].
 pub(crate) const TODAY: Day = Day::new(20_777);
 
-/// A class `person` that withdraws at most 100.00 a day, and a class `bank` without a cap.
+/// A class `person` that withdraws at most 100.00 a day, a class `bank` without a cap, and two purposes.
 const POLICY: &str = r#"
 version = 1
 timezone = "Europe/Luxembourg"
@@ -64,6 +64,14 @@ withdraw = { per_day = "100.00" }
 number = 7
 name = "bank"
 receive = { per_day = "unlimited", per_month = "unlimited" }
+[[purpose]]
+number = 3
+name = "meal"
+becomes = "unrestricted"
+[[purpose]]
+number = 258
+name = "rent"
+becomes = "rent"
 "#;
 
 /// Directory entries reach the log at once.
@@ -196,9 +204,14 @@ impl Running {
 
     /// Adds money to an account, and answers the balance.
     pub(crate) async fn credit(&self, identity: &str, amount: u64) -> u64 {
+        self.credit_for("", identity, amount).await
+    }
+
+    /// Adds money for one purpose to an account, and answers the balance of that.
+    pub(crate) async fn credit_for(&self, purpose: &str, identity: &str, amount: u64) -> u64 {
         let mut request_id = vec![0; 16];
         UnwrapErr(SysRng).fill_bytes(&mut request_id);
-        let request = CreditRequest { identity: identity.to_owned(), amount, request_id };
+        let request = CreditRequest { identity: identity.to_owned(), amount, request_id, purpose: purpose.to_owned() };
         self.admin().credit(request).await.unwrap().into_inner().balance
     }
 

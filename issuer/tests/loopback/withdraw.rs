@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use farthing_ecash::{amount::Amount, calendar::Day, credential::issue::Answer, keys::KeyId, withdraw};
-use farthing_proto::v1::{ErrorReason, WithdrawRequest};
+use farthing_proto::v1::{ErrorReason, GetSupplyRequest, WithdrawRequest};
 use farthing_service::status::Failure;
 use farthing_store::{Batch, Outcome, Space};
 
@@ -109,6 +109,58 @@ async fn what_is_refused_today_may_be_accepted_later() {
 }
 
 #[tokio::test]
+async fn each_purpose_has_a_balance_of_its_own() {
+    let issuer = Running::start().await;
+    let key = issuer.key().await;
+    let wallet = issuer.registered(ALICE, "person", 1_00).await;
+    assert_eq!(issuer.credit_for("meal", ALICE, 12_00).await, 12_00);
+    assert_eq!(issuer.credit_for("rent", ALICE, 80_00).await, 80_00);
+    assert_eq!(issuer.credit_for("unrestricted", ALICE, 1).await, 1_01);
+    let balances = async || {
+        let account = issuer.account(&wallet, TODAY).await.unwrap();
+        (account.balance, account.restricted.into_iter().map(|part| (part.purpose, part.amount)).collect::<Vec<_>>())
+    };
+    let (meal, rent) = (|amount| ("meal".to_owned(), amount), |amount| ("rent".to_owned(), amount));
+    assert_eq!(balances().await, (1_01, vec![meal(12_00), rent(80_00)]));
+
+    // The purpose of the statement is debited, and the coin has it.
+    let request = wallet.withdraw(key.id(), TODAY, 5_00, 3);
+    let response = issuer.withdraw(&request).await.unwrap();
+    let sent = transaction(&request.transaction);
+    let answer = Answer::from_bytes(sent.core(), &response.answer).unwrap();
+    let coin = withdraw::finish(sent.core(), &answer, &key, &wallet.keys).unwrap();
+    assert_eq!((coin.attributes().value(), coin.attributes().purpose()), (Amount::new(5_00), 3));
+    assert_eq!(balances().await, (1_01, vec![meal(7_00), rent(80_00)]));
+    // What one purpose lacks another does not give.
+    for (amount, purpose, available) in [(7_01, 3, 7_00), (1_02, 0, 1_01), (80_01, 258, 80_00)] {
+        let failure = issuer.withdraw(&wallet.withdraw(key.id(), TODAY, amount, purpose)).await.unwrap_err();
+        assert_eq!((failure.reason, failure.number("available")), (ErrorReason::InsufficientBalance, Some(available)));
+    }
+    // A purpose that the policy does not have: nobody could claim it, and its payer could not take it back.
+    let account = [&wallet.identity.pid().directory_hash()[..], &5u32.to_le_bytes()].concat();
+    let batch = Batch::new().put(Space("balance"), account, 9_00u64.to_le_bytes());
+    assert!(matches!(issuer.handles.store.commit(batch).await.unwrap(), Outcome::Applied { .. }));
+    let failure = issuer.withdraw(&wallet.withdraw(key.id(), TODAY, 1, 5)).await.unwrap_err();
+    assert_eq!(failure.reason, ErrorReason::MalformedRequest);
+    assert!(failure.message.contains("no purpose 5"), "{failure}");
+    assert_eq!(balances().await, (1_01, vec![meal(7_00), ("5".to_owned(), 9_00), rent(80_00)]));
+
+    issuer.withdraw(&wallet.withdraw(key.id(), TODAY, 80_00, 258)).await.unwrap();
+    issuer.withdraw(&wallet.withdraw(key.id(), TODAY, 1, 0)).await.unwrap();
+    let supply = async |issuer: &Running| {
+        let supply = issuer.admin().get_supply(GetSupplyRequest {}).await.unwrap().into_inner();
+        let parts = supply.restricted_withdrawn.into_iter().map(|part| (part.purpose, part.amount));
+        (supply.withdrawn, parts.collect::<Vec<_>>())
+    };
+    let expected = (85_01, vec![meal(5_00), rent(80_00)]);
+    assert_eq!(supply(&issuer).await, expected);
+    let issuer = issuer.restart().await;
+    assert_eq!(supply(&issuer).await, expected);
+    assert_eq!(issuer.account(&wallet, TODAY).await.unwrap().withdrawn_today, 85_01);
+    issuer.stop().await;
+}
+
+#[tokio::test]
 async fn a_class_withdraws_no_more_than_its_cap_in_a_day() {
     let issuer = Running::start().await;
     let key = issuer.key().await.id();
@@ -177,10 +229,7 @@ async fn withdrawals_at_once_of_several_purposes_share_one_cap() {
     let issuer = Running::start().await;
     let key = issuer.key().await.id();
     let wallet = issuer.registered(ALICE, "person", 500_00).await;
-    // No call credits money of a purpose yet; the account has some nevertheless.
-    let account = [&wallet.identity.pid().directory_hash()[..], &3u32.to_le_bytes()].concat();
-    let batch = Batch::new().put(Space("balance"), account, 500_00u64.to_le_bytes());
-    assert!(matches!(issuer.handles.store.commit(batch).await.unwrap(), Outcome::Applied { .. }));
+    issuer.credit_for("meal", ALICE, 500_00).await;
     let tasks: Vec<_> = (0..16)
         .map(|number| {
             let request = wallet.withdraw(key, TODAY, 20_00, 3 * (number % 2));

@@ -12,6 +12,7 @@ mod mint;
 mod money;
 mod period;
 mod policy;
+mod purpose;
 mod race;
 mod redemption;
 mod refund;

@@ -10,6 +10,7 @@ use farthing_ecash::{
     },
     identity::Identity,
     keys::{KeyDates, KeyRing, SigningKey},
+    policy::UNRESTRICTED,
     register,
     seed::WalletKeys,
     wallet_state::WalletState,
@@ -48,11 +49,17 @@ impl Mint {
         self.secret.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// A withdrawal.
+    /// A withdrawal of money for anything.
     pub(crate) fn coin(&self, keys: &WalletKeys, amount: u64) -> Credential<Coin> {
+        self.coin_for(UNRESTRICTED, keys, amount)
+    }
+
+    /// A withdrawal.
+    pub(crate) fn coin_for(&self, purpose: u32, keys: &WalletKeys, amount: u64) -> Credential<Coin> {
         let key = self.key();
         let id = key.public().id();
-        let (request, _) = withdraw::request(id, Day::new(TODAY), keys, Amount::new(amount), 0, &mut rng()).unwrap();
+        let (request, _) =
+            withdraw::request(id, Day::new(TODAY), keys, Amount::new(amount), purpose, &mut rng()).unwrap();
         let ring = KeyRing::new([key]);
         let verified = request.verify(&ring, Amount::ZERO, &mut rng()).unwrap();
         let key = ring.get(&id).unwrap();

@@ -11,7 +11,7 @@ use farthing_ecash::{
     keys::{KeyId, PublicKey},
     note::{self, Note},
     pay,
-    policy::{PolicyBody, SignedRules},
+    policy::{PolicyBody, SignedRules, UNRESTRICTED},
     redeem,
     refund::{self, Refundable},
     rule::{Rule, verify_rules},
@@ -54,8 +54,14 @@ impl Facts {
 
     /// The rule of a class for unrestricted money.
     pub(crate) fn rule(&self, class: u32) -> &Credential<Rule> {
-        let fits =
-            |rule: &&Credential<Rule>| rule.attributes().line.class == class && rule.attributes().line.purpose == 0;
+        self.rule_for(UNRESTRICTED, class)
+    }
+
+    /// The rule of a class for money of a purpose.
+    pub(crate) fn rule_for(&self, purpose: u32, class: u32) -> &Credential<Rule> {
+        let fits = |rule: &&Credential<Rule>| {
+            rule.attributes().line.class == class && rule.attributes().line.purpose == purpose
+        };
         self.rules.iter().find(fits).unwrap()
     }
 

@@ -46,8 +46,17 @@ impl Cluster {
     /// # Errors
     /// What the issuer answers.
     pub async fn credit(&self, identity: &str, amount: Amount) -> Result<(), Failure> {
+        self.credit_for("", identity, amount).await
+    }
+
+    /// Credits an account with money for one purpose, by its name; empty is money for anything.
+    ///
+    /// # Errors
+    /// What the issuer answers.
+    pub async fn credit_for(&self, purpose: &str, identity: &str, amount: Amount) -> Result<(), Failure> {
         let request_id = RequestId::random().as_bytes().to_vec();
-        let request = CreditRequest { identity: identity.to_owned(), amount: amount.get(), request_id };
+        let (identity, purpose) = (identity.to_owned(), purpose.to_owned());
+        let request = CreditRequest { identity, amount: amount.get(), request_id, purpose };
         self.admin()?.credit(request).await?;
         Ok(())
     }
@@ -62,22 +71,46 @@ impl Cluster {
         self.credit(identity, amount).await
     }
 
-    /// The balance of an account.
+    /// What an account holds for anything.
     ///
     /// # Errors
     /// When there is no such account, or what the issuer answers.
     pub async fn account_balance(&self, identity: &str) -> Result<Amount, Failure> {
+        Ok(Amount::new(self.account(identity).await?.balance))
+    }
+
+    /// What an account holds for one purpose.
+    ///
+    /// # Errors
+    /// When there is no such account, or what the issuer answers.
+    pub async fn account_balance_for(&self, purpose: &str, identity: &str) -> Result<Amount, Failure> {
+        let account = self.account(identity).await?;
+        let part = account.restricted.iter().find(|part| part.purpose == purpose);
+        Ok(part.map_or(Amount::ZERO, |part| Amount::new(part.amount)))
+    }
+
+    async fn account(&self, identity: &str) -> Result<Account, Failure> {
         let mut page_token = String::new();
         loop {
             let request = ListAccountsRequest { page_size: 100, page_token };
             let page = self.admin()?.list_accounts(request).await?.into_inner();
-            let found = page.accounts.iter().find(|account: &&Account| account.identity == identity);
+            let found = page.accounts.into_iter().find(|account: &Account| account.identity == identity);
             match (found, page.next_page_token) {
-                (Some(account), _) => return Ok(Amount::new(account.balance)),
+                (Some(account), _) => return Ok(account),
                 (None, token) if token.is_empty() => return Err(format!("{identity} has no account").into()),
                 (None, token) => page_token = token,
             }
         }
+    }
+
+    /// How much of what was withdrawn was for one purpose.
+    ///
+    /// # Errors
+    /// What the issuer answers.
+    pub async fn withdrawn_for(&self, purpose: &str) -> Result<Amount, Failure> {
+        let supply = self.admin()?.get_supply(GetSupplyRequest {}).await?.into_inner();
+        let part = supply.restricted_withdrawn.iter().find(|part| part.purpose == purpose);
+        Ok(part.map_or(Amount::ZERO, |part| Amount::new(part.amount)))
     }
 
     /// How much was withdrawn and redeemed.

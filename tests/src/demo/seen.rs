@@ -1,7 +1,8 @@
 //! What the issuer and the redeemer together could see of a transaction: read from the entry itself.
 
 use farthing_ecash::{
-    amount::Amount, amount::Currency, credential::kinds::Kind, statement::Statement, transaction::Core,
+    amount::Amount, amount::Currency, credential::kinds::Kind, policy::UNRESTRICTED, statement::Statement,
+    transaction::Core,
 };
 
 use super::Failure;
@@ -31,7 +32,11 @@ fn describe(core: &Core, currency: &Currency) -> String {
             "the issuer an identity and an account; the log one more wallet of a class, and neither of them".to_owned()
         }
         Statement::Withdraw => {
-            format!("the issuer the account and {}; not the coin's serial number", money(publics.amount))
+            let amount = money(publics.amount);
+            match publics.purpose {
+                UNRESTRICTED => format!("the issuer the account and {amount}; not the coin's serial number"),
+                _ => format!("the issuer the account, {amount} and what it is for; not the coin's serial number"),
+            }
         }
         Statement::Pay => format!(
             "{} became a note and change, fee {}; no payer, no payee, no amount",

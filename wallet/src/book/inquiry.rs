@@ -23,7 +23,6 @@ use crate::{
     report::{Balance, Restricted},
     scan::Log,
     select::Candidate,
-    terms::{Terms, purpose_name},
     vault::RecordId,
     wallet::Holding,
 };
@@ -100,10 +99,10 @@ impl Book {
         }
     }
 
-    /// The coins that can be spent for anything now.
-    pub(crate) fn spendable(&self) -> Vec<Candidate> {
+    /// The coins of a purpose that can be spent now.
+    pub(crate) fn spendable(&self, purpose: u32) -> Vec<Candidate> {
         let free = self.coins.iter().filter(|(id, _)| !self.reserved.contains(*id));
-        let candidates = free.filter(|(_, coin)| coin.attributes().purpose() == UNRESTRICTED);
+        let candidates = free.filter(|(_, coin)| coin.attributes().purpose() == purpose);
         let candidate = |(id, coin): (&RecordId, &Arc<Credential<Coin>>)| Candidate {
             id: *id,
             value: coin.attributes().value().get(),
@@ -112,9 +111,47 @@ impl Book {
         candidates.map(candidate).collect()
     }
 
-    /// What can be spent for anything now.
-    pub(crate) fn available(&self) -> Amount {
-        total(self.spendable().iter().map(|coin| coin.value))
+    /// What can be spent now of money with this purpose.
+    pub(crate) fn available(&self, purpose: u32) -> Amount {
+        total(self.spendable(purpose).iter().map(|coin| coin.value))
+    }
+
+    /// What can be spent now of money with this purpose, and what may come back of it from operations that are not finished.
+    pub(crate) fn reachable(&self, purpose: u32) -> Amount {
+        let coins = self.coins.values().map(|coin| coin.attributes());
+        let coins = coins.filter(|coin| coin.purpose() == purpose).map(|coin| coin.value().get());
+        // What a claim makes of its notes is known to its rule.
+        let claimed = self.notes.iter().filter(|(id, _)| self.reserved.contains(*id));
+        total(coins.chain(claimed.map(|(_, note)| note.credential.attributes().value().get())))
+    }
+
+    /// Money that can be spent for one purpose only now, by the numbers of the purposes.
+    pub(crate) fn restricted(&self) -> Vec<Restricted> {
+        let free = self.coins.iter().filter(|(id, _)| !self.reserved.contains(*id));
+        let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
+        for (_, coin) in free.filter(|(_, coin)| coin.attributes().purpose() != UNRESTRICTED) {
+            let sum = sums.entry(coin.attributes().purpose()).or_default();
+            *sum = sum.saturating_add(coin.attributes().value().get());
+        }
+        let restricted = sums.into_iter();
+        restricted
+            .map(|(purpose, sum)| Restricted { purpose: self.purpose_name(purpose), amount: Amount::new(sum) })
+            .collect()
+    }
+
+    /// The name of a purpose in the policies that the wallet has seen in force, or else its number; empty for unrestricted
+    /// money.
+    pub(crate) fn purpose_name(&self, purpose: u32) -> String {
+        if purpose == UNRESTRICTED {
+            return String::new();
+        }
+        self.trust.purposes.get(&purpose).cloned().unwrap_or_else(|| purpose.to_string())
+    }
+
+    /// The purpose that [`Book::purpose_name`] calls so.
+    pub(crate) fn purpose_of(&self, name: &str) -> u32 {
+        let known = self.trust.purposes.iter().find(|(_, known)| known.as_str() == name);
+        known.map_or_else(|| name.parse().unwrap_or(UNRESTRICTED), |(purpose, _)| *purpose)
     }
 
     /// The notes that wait and are not being claimed, the oldest first.
@@ -169,28 +206,17 @@ impl Book {
     }
 
     /// How much money there is.
-    pub(crate) fn balance(&self, terms: Option<&Terms>) -> Balance {
+    pub(crate) fn balance(&self) -> Balance {
         let value = |id: &RecordId| {
             let coin = self.coins.get(id).map(|coin| coin.attributes().value());
             let note = self.notes.get(id).map(|note| note.credential.attributes().value());
             coin.or(note).unwrap_or_default().get()
         };
-        let mut restricted: BTreeMap<u32, u64> = BTreeMap::new();
-        for (id, coin) in &self.coins {
-            let purpose = coin.attributes().purpose();
-            if purpose != UNRESTRICTED && !self.reserved.contains(id) {
-                let sum = restricted.entry(purpose).or_default();
-                *sum = sum.saturating_add(coin.attributes().value().get());
-            }
-        }
-        let restricted = restricted.into_iter();
         Balance {
-            available: self.available(),
+            available: self.available(UNRESTRICTED),
             in_flight: total(self.reserved.iter().map(value)),
             claimable: total(self.claimable().iter().map(|(_, note)| note.credential.attributes().value().get())),
-            restricted: restricted
-                .map(|(purpose, sum)| Restricted { purpose: purpose_name(terms, purpose), amount: Amount::new(sum) })
-                .collect(),
+            restricted: self.restricted(),
         }
     }
 

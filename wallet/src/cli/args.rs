@@ -94,7 +94,7 @@ pub(super) enum Command {
     /// The invitation code is asked for on the terminal, or read from a file: it is a secret, and the command line is not.
     Register(Register),
     /// Take money from your account into the wallet
-    Withdraw(Move),
+    Withdraw(Withdraw),
     /// Pay an identity
     ///
     /// The payee need not be online. PAYEE is an identity such as bob@bank.example or a payment request (farthing:…).
@@ -106,10 +106,10 @@ pub(super) enum Command {
     /// List what happened, newest first
     ///
     /// On a terminal, a table. Otherwise one line for each item with tab-separated fields: time (UTC), kind, state, amount,
-    /// fee, payee, memo, transaction id.
+    /// fee, payee, memo, transaction id, purpose.
     History(History),
     /// Pay money from the wallet back into your account
-    Redeem(Move),
+    Redeem(Redeem),
     /// Make a payment request for others to pay: a link and a QR code
     Request(Request),
     /// Write a receipt: a text that shows everybody, offline, that a transaction is in a public log
@@ -212,14 +212,34 @@ pub(super) struct Register {
     pub(super) invitation_file: Option<PathBuf>,
 }
 
-/// `withdraw` and `redeem`
+/// `withdraw`
 #[derive(Args)]
-pub(super) struct Move {
+pub(super) struct Withdraw {
     /// How much, such as 20.00
     #[arg(allow_negative_numbers = true)]
     pub(super) amount: String,
     #[command(flatten)]
+    pub(super) money: Money,
+    #[command(flatten)]
     pub(super) retry: Retry,
+}
+
+/// `redeem`
+#[derive(Args)]
+pub(super) struct Redeem {
+    /// How much, such as 20.00. Only money that may be used for anything can be redeemed
+    #[arg(allow_negative_numbers = true)]
+    pub(super) amount: String,
+    #[command(flatten)]
+    pub(super) retry: Retry,
+}
+
+/// Which money.
+#[derive(Args)]
+pub(super) struct Money {
+    /// Take money for one purpose, such as meal: one that the policy names [default: money for anything]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(super) purpose: String,
 }
 
 /// `pay`
@@ -233,6 +253,8 @@ pub(super) struct Pay {
     /// Text for the payee, at most 256 bytes. Only the payee can read it
     #[arg(long, value_name = "TEXT")]
     pub(super) memo: Option<String>,
+    #[command(flatten)]
+    pub(super) money: Money,
     #[command(flatten)]
     pub(super) retry: Retry,
 }

@@ -3,7 +3,7 @@
 use farthing_proto::v1::ErrorReason;
 use farthing_service::status::Failure;
 
-use super::{exit::Exit, show::Money};
+use super::{exit::Exit, printable::printable, show::Money};
 
 /// Why a command ended without doing what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) struct Problem {
     /// What to do about it.
     pub(super) next: String,
     /// Amounts that belong to the message, minor units, until the currency is known to write them in.
-    amounts: Vec<(&'static str, u64)>,
+    amounts: Vec<(String, u64)>,
 }
 
 /// Numbers in a refusal, and what they are.
@@ -64,12 +64,18 @@ impl From<Failure> for Problem {
             "" => format!("the call was refused: {}", failure.reason.as_reason()),
             message => message.to_owned(),
         };
+        let text = |key: &str| failure.metadata.get(key).map(|text| printable(text));
+        let amounts = AMOUNTS.iter().filter_map(|(key, what)| Some(((*what).to_owned(), failure.number(key)?)));
+        let restricted = text("purpose").zip(failure.number("restricted"));
         Self {
             exit: failure.reason.into(),
             reason: failure.reason.as_reason(),
             message,
-            next: next(failure.reason).to_owned(),
-            amounts: AMOUNTS.iter().filter_map(|(key, what)| Some((*what, failure.number(key)?))).collect(),
+            next: text("pay_with").map_or_else(
+                || next(failure.reason).to_owned(),
+                |purpose| format!("Add --purpose {purpose} to pay with that. What the payee may not receive comes back after months."),
+            ),
+            amounts: amounts.chain(restricted.map(|(purpose, sum)| (format!("of purpose {purpose}"), sum))).collect(),
         }
     }
 }
@@ -153,6 +159,20 @@ mod tests {
         assert_eq!(problem.message, "too little (needed: 7 minor units, available: 5 minor units)");
         assert_eq!((problem.exit, problem.reason), (Exit::Insufficient, "INSUFFICIENT_BALANCE"));
         assert!(!problem.names_amounts());
+    }
+
+    #[test]
+    fn money_that_could_be_paid_with_is_pointed_out() {
+        let refusal =
+            Refusal::new(ErrorReason::InsufficientBalance, "too little").with("needed", 7).with("available", 0);
+        let refusal = refusal.with("purpose", "meal").with("restricted", 12).with("pay_with", "meal");
+        let mut problem = Problem::from(Failure::from(Status::from(refusal)));
+        problem.tell_amounts(&Money::new(None));
+        assert_eq!(
+            problem.message,
+            "too little (needed: 7 minor units, available: 0, of purpose meal: 12 minor units)"
+        );
+        assert!(problem.next.starts_with("Add --purpose meal "), "{}", problem.next);
     }
 
     #[test]

@@ -84,15 +84,19 @@ pub(super) fn balance(answer: &v1::GetBalanceResponse, money: &Money) -> Shown {
     if balance.claimable > 0 {
         text += &format!("{} were paid to you and wait for `farthing receive`\n", money.text(balance.claimable));
     }
-    let restricted = balance.restricted.iter().map(|part| json!({ "purpose": part.purpose, "amount": part.amount }));
     let document = json!({
         "available": balance.available,
         "in_flight": balance.in_flight,
         "claimable": balance.claimable,
-        "restricted": restricted.collect::<Vec<_>>(),
+        "restricted": restricted(&balance.restricted),
         "currency": money.document(),
     });
     Shown { text, document }
+}
+
+/// Money for one purpose each, in a document.
+fn restricted(restricted: &[v1::RestrictedBalance]) -> Vec<Value> {
+    restricted.iter().map(|part| json!({ "purpose": part.purpose, "amount": part.amount })).collect()
 }
 
 /// A finished registration.

@@ -276,7 +276,8 @@ impl Inner {
             Settled::Done => None,
             Settled::Pending { delay } => Some(delay),
         };
-        Ok(Receipt { item, available: book.available(), delay })
+        let available = book.available(book.purpose_of(&item.purpose));
+        Ok(Receipt { item, available, delay })
     }
 
     /// A fresh item for an operation that was asked for.

@@ -18,7 +18,9 @@ use farthing_ecash::{
     identity::{Identity, Pid},
     keys::{KeyId, PublicKey},
     note::{self, Note},
-    pay, redeem, register,
+    pay,
+    policy::UNRESTRICTED,
+    redeem, register,
     seed::WalletKeys,
     statement::Statement,
     swap,
@@ -74,6 +76,11 @@ struct Outcome {
 impl Outcome {
     fn new(coin: Credential<Coin>, amount: Amount) -> Self {
         Self { coins: vec![coin], state: None, amount, payee: None }
+    }
+
+    /// What its money may be used for; a transaction has one purpose.
+    fn purpose(&self) -> u32 {
+        self.coins.first().map_or(UNRESTRICTED, |coin| coin.attributes().purpose())
     }
 }
 
@@ -266,6 +273,7 @@ impl<'b> Intake<'b> {
                 kind: kind_of(core.statement()),
                 amount: outcome.amount,
                 fee: Amount::new(core.publics().fee),
+                purpose: self.book.purpose_name(outcome.purpose()),
                 payee: outcome.payee.as_ref().and_then(|payee| self.book.known_identity(payee)),
                 transaction_id: Some(id),
                 ..self.found(index, entry)
@@ -308,6 +316,7 @@ impl<'b> Intake<'b> {
             kind: OperationKind::Receive,
             state: OperationState::Pending,
             amount: received.note.attributes().value(),
+            purpose: self.book.purpose_name(received.note.attributes().purpose()),
             memo: received.memo.as_str().to_owned(),
             transaction_id: Some(core.id()),
             ..self.found(index, entry)

@@ -7,7 +7,7 @@ use farthing_proto::v1;
 
 use crate::{
     history::{HistoryItem, OperationKind, OperationState},
-    report::{Balance, IncomingPayment, LogStanding, PendingPayment, PendingReason, Standing, WalletInfo},
+    report::{Balance, IncomingPayment, LogStanding, PendingPayment, PendingReason, Restricted, Standing, WalletInfo},
 };
 
 pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
@@ -36,6 +36,7 @@ pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
         restoring: info.restoring,
         evidence: path(info.evidence.as_deref()),
         strange_directory_entry: info.strange_directory,
+        account_restricted: account.map_or_else(Vec::new, |account| restricted(&account.restricted)),
     }
 }
 
@@ -64,15 +65,17 @@ fn currency(currency: &Currency) -> v1::Currency {
 }
 
 pub(super) fn balance(balance: Balance) -> v1::Balance {
-    let restricted = balance.restricted.into_iter();
     v1::Balance {
         available: balance.available.get(),
         in_flight: balance.in_flight.get(),
         claimable: balance.claimable.get(),
-        restricted: restricted
-            .map(|part| v1::RestrictedBalance { purpose: part.purpose, amount: part.amount.get() })
-            .collect(),
+        restricted: restricted(&balance.restricted),
     }
+}
+
+fn restricted(restricted: &[Restricted]) -> Vec<v1::RestrictedBalance> {
+    let part = |part: &Restricted| v1::RestrictedBalance { purpose: part.purpose.clone(), amount: part.amount.get() };
+    restricted.iter().map(part).collect()
 }
 
 pub(super) fn item(item: &HistoryItem) -> v1::HistoryItem {
@@ -87,6 +90,7 @@ pub(super) fn item(item: &HistoryItem) -> v1::HistoryItem {
         transaction_id: transaction_id(item),
         request_id: item.request_id.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
         failure: item.failure.as_ref().map(|failure| failure.reason).unwrap_or_default().into(),
+        purpose: item.purpose.clone(),
     }
 }
 
@@ -119,6 +123,7 @@ pub(super) fn pending(pending: PendingPayment) -> v1::PendingPayment {
         payment: Some(incoming(pending.payment)),
         reason: reason.into(),
         over_by: pending.over_by.get(),
+        expires: pending.expires.to_string(),
     }
 }
 

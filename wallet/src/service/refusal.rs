@@ -5,7 +5,10 @@ use farthing_proto::v1::ErrorReason;
 use farthing_service::status::Refusal;
 use tonic::Status;
 
-use crate::error::{Server, WalletError};
+use crate::{
+    error::{Server, WalletError},
+    report::Restricted,
+};
 
 /// The status for an error. All texts are for the owner of the wallet, and only the owner has the token.
 pub(crate) fn status(error: &WalletError) -> Status {
@@ -20,6 +23,13 @@ pub(crate) fn status(error: &WalletError) -> Status {
         WalletError::InsufficientFunds { needed, available } => {
             Refusal::new(error.reason(), text).with("needed", needed.get()).with("available", available.get())
         }
+        WalletError::OtherPurpose { needed, available, restricted } => {
+            too_little(error.reason(), text, [needed, available], restricted).with("pay_with", &restricted.purpose)
+        }
+        WalletError::NotRedeemable { needed, available, restricted } => {
+            too_little(error.reason(), text, [needed, available], restricted)
+        }
+        WalletError::PurposeUnknown { .. } => Refusal::field("purpose", text),
         WalletError::AccountTooLow { available } => {
             with_amount(Refusal::new(error.reason(), text), "available", *available)
         }
@@ -37,6 +47,16 @@ pub(crate) fn status(error: &WalletError) -> Status {
 pub(super) fn unfinished_registration(delay: &str) -> Refusal {
     let text = format!("the registration is not finished: {delay}");
     Refusal::new(ErrorReason::PeerUnreachable, text).with("peer", peer(Server::Issuer))
+}
+
+fn too_little(
+    reason: ErrorReason,
+    text: String,
+    [needed, available]: [&Amount; 2],
+    restricted: &Restricted,
+) -> Refusal {
+    let refusal = Refusal::new(reason, text).with("needed", needed.get()).with("available", available.get());
+    refusal.with("purpose", &restricted.purpose).with("restricted", restricted.amount.get())
 }
 
 fn with_amount(refusal: Refusal, key: &str, amount: Option<Amount>) -> Refusal {

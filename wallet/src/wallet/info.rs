@@ -5,6 +5,7 @@ use farthing_ecash::{
     amount::Amount,
     policy::{UNLIMITED, UNRESTRICTED},
 };
+use farthing_proto::v1::RestrictedBalance;
 use getrandom::{SysRng, rand_core::UnwrapErr};
 
 use super::{inner::Inner, register::registration};
@@ -12,7 +13,7 @@ use crate::{
     book::Book,
     error::WalletError,
     operation::rule_for,
-    report::{AccountInfo, ReceiptCaps, WalletInfo},
+    report::{AccountInfo, ReceiptCaps, Restricted, WalletInfo},
     scan::Log,
     terms::{Issuance, Terms},
 };
@@ -62,6 +63,7 @@ impl Inner {
         let answer = self.issuer.account(account, issuance.day, &proof).await?;
         Ok(AccountInfo {
             balance: Amount::new(answer.balance),
+            restricted: answer.restricted.into_iter().map(restricted).collect(),
             withdrawn_today: Amount::new(answer.withdrawn_today),
             withdraw_left_today: answer.withdraw_left_today.map(Amount::new),
         })
@@ -70,6 +72,10 @@ impl Inner {
 
 fn note_problem<T>(result: Result<T, WalletError>, problems: &mut Vec<String>) -> Option<T> {
     result.map_err(|error| problems.push(error.to_string())).ok()
+}
+
+fn restricted(part: RestrictedBalance) -> Restricted {
+    Restricted { purpose: part.purpose, amount: Amount::new(part.amount) }
 }
 
 /// The caps for unrestricted money.

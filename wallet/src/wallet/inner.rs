@@ -152,18 +152,16 @@ impl Inner {
     }
 
     /// Policies follow each other: an older one, though it is in the log, would mark whom it is shown to.
-    async fn remember_epoch(&self, epoch: u32) -> Result<(), WalletError> {
+    async fn remember_policy(&self, terms: &Terms) -> Result<(), WalletError> {
         let mut book = self.book.lock().await;
-        let known = book.trust().epoch;
+        let (epoch, known) = (terms.policy.terms().epoch, book.trust().epoch);
         if epoch < known {
             let what = format!("it shows the policy of epoch {epoch}, which was replaced by that of epoch {known}");
             return Err(Log::Payments.contradiction(what));
         }
-        if epoch == known {
-            return Ok(());
-        }
-        let trust = Trust { epoch, ..book.trust().clone() };
-        book.commit(vec![Edit::Trust(trust)]).await
+        let mut trust = Trust { epoch, ..book.trust().clone() };
+        trust.purposes.extend(terms.purposes().map(|(number, name)| (number, name.to_owned())));
+        if *book.trust() == trust { Ok(()) } else { book.commit(vec![Edit::Trust(trust)]).await }
     }
 
     async fn remember(&self, book: &mut Book, pins: Pins) -> Result<(), WalletError> {
@@ -205,9 +203,9 @@ impl Inner {
             let index = facts.rules_indices.get(place).copied();
             self.check_public(Log::Payments, EntryKind::Rules, &rules.to_bytes(), index).await?;
         }
-        self.remember_epoch(facts.policy.terms().epoch).await?;
         let last = self.last_terms();
         let terms = blocking(move || terms::verify_terms(&key, facts, last.as_deref()).map(Arc::new)).await?;
+        self.remember_policy(&terms).await?;
         *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&terms));
         Ok(terms)
     }

@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 
 use farthing_ecash::{
-    amount::Amount, calendar::Day, claim, policy::UNLIMITED, rule::Rule, transaction::NOTES_MAX,
+    amount::Amount,
+    calendar::Day,
+    claim,
+    policy::{UNLIMITED, UNRESTRICTED},
+    rule::Rule,
+    transaction::NOTES_MAX,
     wallet_state::WalletState,
 };
 
@@ -11,7 +16,7 @@ use super::{Progress, inner::Inner};
 use crate::{
     book::{Book, HeldNote},
     error::WalletError,
-    operation::{Claim, Intent, Season, Settled, rule_for},
+    operation::{Claim, Intent, Season, Settled, claim_rule},
     report::{IncomingPayment, PendingPayment, PendingReason, ReceiveReport},
     terms::Terms,
     vault::RecordId,
@@ -28,7 +33,7 @@ impl Inner {
         let mut terms = self.terms().await?;
         let mut report = ReceiveReport::default();
         let mut claimed = Vec::new();
-        self.finish_claim(&terms, &mut report, &mut claimed).await?;
+        self.finish_claim(&mut report, &mut claimed).await?;
         let scan = self.catch_up(Some(&terms), &progress).await?;
         (report.scanned, report.worthless) = (scan.scanned, scan.worthless);
         tracing::debug!(scanned = scan.scanned, "looked through the payment log");
@@ -40,8 +45,7 @@ impl Inner {
                 let mut book = self.book.lock().await;
                 let Some(notes) = next_claim(&book, &terms, &tried)? else { break };
                 tried.extend(&notes);
-                let payments =
-                    notes.iter().filter_map(|id| book.note(*id)).filter_map(|note| payment(&book, &terms, note));
+                let payments = notes.iter().filter_map(|id| book.note(*id)).filter_map(|note| payment(&book, note));
                 claimed = payments.collect();
                 let season = Season::Payments(terms.clone());
                 self.begin(&mut book, &season, Intent::Claim(Claim {}), notes, None, Vec::new()).await?
@@ -61,14 +65,13 @@ impl Inner {
         }
         let book = self.book.lock().await;
         report.pending = pending(&book, &terms)?;
-        report.available = book.available();
+        report.available = book.available(UNRESTRICTED);
         Ok(report)
     }
 
     /// Finishes a claim that was begun before: there can only be one at a time.
     async fn finish_claim(
         &self,
-        terms: &Terms,
         report: &mut ReceiveReport,
         claimed: &mut Vec<IncomingPayment>,
     ) -> Result<(), WalletError> {
@@ -80,7 +83,7 @@ impl Inner {
                 return Ok(());
             };
             let notes = claim.inputs.iter().filter_map(|id| book.note(*id));
-            *claimed = notes.filter_map(|note| payment(&book, terms, note)).collect();
+            *claimed = notes.filter_map(|note| payment(&book, note)).collect();
             self.driving(id)
         };
         match self.drive(&driving).await {
@@ -96,13 +99,13 @@ impl Inner {
 }
 
 /// A note as its owner sees it.
-fn payment(book: &Book, terms: &Terms, note: &HeldNote) -> Option<IncomingPayment> {
+fn payment(book: &Book, note: &HeldNote) -> Option<IncomingPayment> {
     let item = book.item(note.item)?;
     Some(IncomingPayment {
         payment_id: item.transaction_id?,
         amount: item.amount,
         memo: item.memo.clone(),
-        purpose: terms.purpose_name(note.credential.attributes().purpose()),
+        purpose: book.purpose_name(note.credential.attributes().purpose()),
         log_index: item.log_index?,
     })
 }
@@ -112,9 +115,16 @@ fn next_claim(book: &Book, terms: &Terms, tried: &BTreeSet<RecordId>) -> Result<
     let state = book.state()?;
     let state = state.attributes();
     let waiting: Vec<_> = book.claimable().into_iter().filter(|(id, _)| !tried.contains(id)).collect();
-    let purposes: BTreeSet<u32> = waiting.iter().map(|(_, note)| note.credential.attributes().purpose()).collect();
+    // In the order in which they came: one by the purposes' numbers would tell how many claims were for which.
+    let mut purposes: Vec<u32> = Vec::new();
+    for (_, note) in &waiting {
+        let purpose = note.credential.attributes().purpose();
+        if !purposes.contains(&purpose) {
+            purposes.push(purpose);
+        }
+    }
     for purpose in purposes {
-        let Some(rule) = rule_for(terms, state, purpose) else { continue };
+        let Some(rule) = claim_rule(terms, state, purpose) else { continue };
         if state.validity() < terms.header.day.month() {
             continue;
         }
@@ -149,8 +159,9 @@ fn pending(book: &Book, terms: &Terms) -> Result<Vec<PendingPayment>, WalletErro
     let today = terms.header.day;
     let mut pending = Vec::new();
     for (_, note, in_progress) in book.waiting() {
-        let Some(payment) = payment(book, terms, &note) else { continue };
-        let rule = rule_for(terms, state, note.credential.attributes().purpose());
+        let Some(payment) = payment(book, &note) else { continue };
+        let expires = note.credential.attributes().expiry();
+        let rule = claim_rule(terms, state, note.credential.attributes().purpose());
         let wait = match rule {
             _ if in_progress => Wait::new(PendingReason::InProgress),
             None => Wait::new(PendingReason::NotAllowed),
@@ -164,6 +175,7 @@ fn pending(book: &Book, terms: &Terms) -> Result<Vec<PendingPayment>, WalletErro
             over_by: wait.over_by,
             left_today,
             claimable_from: wait.until,
+            expires,
         });
     }
     Ok(pending)

@@ -54,7 +54,7 @@ impl Inner {
         };
         Ok(RestoreReport {
             restored,
-            balance: book.balance(None),
+            balance: book.balance(),
             issuance_log_size: book.inbox().issuance_next,
             payment_log_size: book.inbox().next,
             items: book.item_count(),

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use farthing_ecash::{amount::Amount, identity::Identity, seal::Memo};
+use farthing_ecash::{amount::Amount, identity::Identity, policy::UNRESTRICTED, seal::Memo};
+use farthing_policy::UNRESTRICTED_NAME;
 
 use super::inner::Inner;
 use crate::{
@@ -27,26 +28,39 @@ const MOMENT: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy)]
 struct Need {
     amount: Amount,
+    /// All of them have it.
+    purpose: u32,
     /// Whether it is a payment, which takes coins of fewer keys than anything else.
     payment: bool,
 }
 
 impl Inner {
-    pub(super) async fn withdraw(&self, amount: Amount, request_id: RequestId) -> Result<Receipt, WalletError> {
-        let same = |item: &HistoryItem| item.kind == OperationKind::Withdraw && item.amount == amount;
+    pub(super) async fn withdraw(
+        &self,
+        purpose: &str,
+        amount: Amount,
+        request_id: RequestId,
+    ) -> Result<Receipt, WalletError> {
+        let purpose = called(purpose);
+        let same = |item: &HistoryItem| {
+            item.kind == OperationKind::Withdraw && item.amount == amount && item.purpose == purpose
+        };
         nonzero(amount)?;
         if let Some(receipt) = self.repeated(request_id, same).await? {
             return Ok(receipt);
         }
         self.book.lock().await.state()?;
+        // Money for anything needs no policy, and so not the redeemer.
+        let number = if purpose.is_empty() { UNRESTRICTED } else { self.terms().await?.purpose(purpose)? };
         let issuance = self.issuance().await?;
         let mut book = self.book.lock().await;
         if book.item_of_request(request_id).is_some() {
             drop(book);
             return self.again(request_id, same).await;
         }
-        let intent = Intent::Withdraw(Withdraw { amount: amount.get() });
-        let item = HistoryItem { amount, ..self.new_item(&book, &intent, Some(request_id)) };
+        let intent = Intent::Withdraw(Withdraw { amount: amount.get(), purpose: number });
+        let new = self.new_item(&book, &intent, Some(request_id));
+        let item = HistoryItem { amount, purpose: purpose.to_owned(), ..new };
         let number = item.number;
         let season = Season::Issuance(issuance);
         let driving = self.begin(&mut book, &season, intent, Vec::new(), Some(item), Vec::new()).await?;
@@ -57,14 +71,17 @@ impl Inner {
 
     pub(super) async fn pay(
         &self,
+        purpose: &str,
         payee: &Identity,
         amount: Amount,
         memo: &str,
         request_id: RequestId,
     ) -> Result<Receipt, WalletError> {
+        let purpose = called(purpose);
         let same = |item: &HistoryItem| {
             item.kind == OperationKind::Pay
                 && item.amount == amount
+                && item.purpose == purpose
                 && item.memo == memo
                 && item.payee.as_ref() == Some(payee)
         };
@@ -79,8 +96,9 @@ impl Inner {
             return Err(WalletError::BelowMinimum { minimum: policy.minimum });
         }
         let due = amount.checked_add(policy.fee);
-        let need = Need { amount: due.unwrap_or(Amount::new(u64::MAX)), payment: true };
-        self.enough(need.amount, request_id).await?;
+        let amount_due = due.unwrap_or(Amount::new(u64::MAX));
+        let need = Need { amount: amount_due, purpose: terms.purpose(purpose)?, payment: true };
+        self.enough(need, request_id).await?;
         let encryption_key = self.encryption_key(payee).await?;
         let intent = Intent::Pay(Pay {
             payee: payee.as_str().to_owned(),
@@ -88,7 +106,13 @@ impl Inner {
             memo: memo.to_owned(),
             encryption_key: Hex::new(&encryption_key.to_bytes()),
         });
-        let item = |item| HistoryItem { amount, payee: Some(payee.clone()), memo: memo.to_owned(), ..item };
+        let item = |item| HistoryItem {
+            amount,
+            purpose: purpose.to_owned(),
+            payee: Some(payee.clone()),
+            memo: memo.to_owned(),
+            ..item
+        };
         self.spend(terms, intent, need, request_id, item, same).await
     }
 
@@ -99,21 +123,21 @@ impl Inner {
             return Ok(receipt);
         }
         self.book.lock().await.state()?;
-        let need = Need { amount, payment: false };
+        let need = Need { amount, purpose: UNRESTRICTED, payment: false };
         let terms = self.terms().await?;
         let intent = Intent::Redeem(Redeem { amount: amount.get() });
         self.spend(terms, intent, need, request_id, |item| HistoryItem { amount, ..item }, same).await
     }
 
     /// Refuses early what the wallet cannot pay, before the issuer is asked about the payee.
-    async fn enough(&self, needed: Amount, request_id: RequestId) -> Result<(), WalletError> {
+    async fn enough(&self, need: Need, request_id: RequestId) -> Result<(), WalletError> {
         let book = self.book.lock().await;
-        let available = book.available();
+        let available = book.available(need.purpose);
         let begun = book.item_of_request(request_id).is_some();
-        if available >= needed || begun || self.change_is_coming(&book, needed) {
+        if available >= need.amount || begun || self.change_is_coming(&book, need) {
             return Ok(());
         }
-        Err(WalletError::InsufficientFunds { needed, available })
+        Err(too_little(&book, need, available))
     }
 
     /// Spends coins in an operation, after putting some together when they are too many.
@@ -134,13 +158,8 @@ impl Inner {
                 return self.again(request_id, same).await;
             }
             match choose(&book, &terms, need) {
-                Selection::TooLittle(_) if self.change_is_coming(&book, need.amount) => {
-                    self.wait_for_change(book).await
-                }
-                Selection::TooLittle(available) => {
-                    let available = Amount::new(available);
-                    return Err(WalletError::InsufficientFunds { needed: need.amount, available });
-                }
+                Selection::TooLittle(_) if self.change_is_coming(&book, need) => self.wait_for_change(book).await,
+                Selection::TooLittle(available) => return Err(too_little(&book, need, Amount::new(available))),
                 Selection::Spend(inputs) => {
                     let item = label(self.new_item(&book, &intent, Some(request_id)));
                     let number = item.number;
@@ -152,7 +171,7 @@ impl Inner {
                 }
                 Selection::Merge(inputs) => {
                     merges += 1;
-                    self.merge(book, Arc::clone(&terms), inputs).await?;
+                    self.merge(book, Arc::clone(&terms), inputs, need.purpose).await?;
                     terms = self.terms().await?;
                 }
             }
@@ -161,10 +180,9 @@ impl Inner {
     }
 
     /// Whether other calls of this process are spending coins whose change may be enough.
-    fn change_is_coming(&self, book: &Book, amount: Amount) -> bool {
+    fn change_is_coming(&self, book: &Book, need: Need) -> bool {
         let busy = book.operations().any(|(id, operation)| self.is_driven(id) && !operation.inputs.is_empty());
-        let balance = book.balance(None);
-        busy && balance.available.get().saturating_add(balance.in_flight.get()) >= amount.get()
+        busy && book.reachable(need.purpose) >= need.amount
     }
 
     /// Waits until the book changes, or for a moment: an operation may also end without an answer.
@@ -181,11 +199,14 @@ impl Inner {
         mut book: tokio::sync::MutexGuard<'_, Book>,
         terms: Arc<Terms>,
         inputs: Vec<RecordId>,
+        purpose: u32,
     ) -> Result<(), WalletError> {
         let intent = Intent::Swap(Swap {});
-        let values = book.spendable().into_iter().filter(|coin| inputs.contains(&coin.id)).map(|coin| coin.value);
+        let values =
+            book.spendable(purpose).into_iter().filter(|coin| inputs.contains(&coin.id)).map(|coin| coin.value);
         let amount = Amount::new(values.fold(0, u64::saturating_add));
-        let item = HistoryItem { amount, ..self.new_item(&book, &intent, None) };
+        let new = self.new_item(&book, &intent, None);
+        let item = HistoryItem { amount, purpose: book.purpose_name(purpose), ..new };
         let driving = self.begin(&mut book, &Season::Payments(terms), intent, inputs, Some(item), Vec::new()).await?;
         drop(book);
         match self.drive(&driving).await? {
@@ -201,6 +222,25 @@ impl Inner {
     async fn again(&self, request_id: RequestId, same: impl Fn(&HistoryItem) -> bool) -> Result<Receipt, WalletError> {
         let receipt = self.repeated(request_id, same).await?;
         receipt.ok_or_else(|| WalletError::Internal { what: "a request is missing".to_owned() })
+    }
+}
+
+/// A purpose as the history has it: nothing is said of money for anything.
+fn called(purpose: &str) -> &str {
+    if purpose == UNRESTRICTED_NAME { "" } else { purpose }
+}
+
+/// Says what else the wallet holds, because that is easily overlooked: with restricted money nothing is paid unasked.
+fn too_little(book: &Book, need: Need, available: Amount) -> WalletError {
+    let needed = need.amount;
+    let mut restricted = if need.purpose == UNRESTRICTED { book.restricted() } else { Vec::new() };
+    if need.payment {
+        restricted.retain(|restricted| restricted.amount >= needed);
+    }
+    match restricted.into_iter().max_by_key(|restricted| restricted.amount) {
+        None => WalletError::InsufficientFunds { needed, available },
+        Some(restricted) if need.payment => WalletError::OtherPurpose { needed, available, restricted },
+        Some(restricted) => WalletError::NotRedeemable { needed, available, restricted },
     }
 }
 
@@ -220,7 +260,7 @@ fn choose(book: &Book, terms: &Terms, need: Need) -> Selection {
         let dates = keyring.get(&coin.key).map(|key| key.dates());
         dates.is_some_and(|dates| dates.accept_until < today && today <= dates.exchange_until)
     };
-    let coins = book.spendable();
+    let coins = book.spendable(need.purpose);
     let good: Vec<_> = coins.iter().filter(|coin| accepted(coin)).copied().collect();
     match select(&good, need.amount.get(), terms.header.key) {
         Selection::TooLittle(available) if need.payment => {

@@ -6,7 +6,7 @@ use farthing_proto::v1;
 use super::{Session, amount, init};
 use crate::{
     cli::{
-        args::{Move, Pay, Request, Retry},
+        args::{Pay, Redeem, Request, Retry, Withdraw},
         backend::{Asks, Backend, wallet_problem},
         exit::Exit,
         printable::printable,
@@ -23,15 +23,16 @@ use crate::{
 const SCHEME: &str = "farthing:";
 
 /// Takes money from the account.
-pub(super) async fn withdraw(arguments: &Move, session: &Session<'_>) -> Result<Exit, Problem> {
+pub(super) async fn withdraw(arguments: &Withdraw, session: &Session<'_>) -> Result<Exit, Problem> {
     amount::check(&arguments.amount)?;
     let request_id = request_id(&arguments.retry);
     let ended = session.with_wallet("withdrawing", Asks::Servers, async |wallet| {
         let currency = wallet.currency().await?;
         let amount = amount::parse(&arguments.amount, &currency)?;
-        let request = v1::WalletServiceWithdrawRequest { amount, request_id: request_id.clone() };
-        let answer = wallet.withdraw(request).await?;
-        let shown = show::withdrawn(&answer, amount, &request_id, &Money::new(Some(currency)));
+        let purpose = arguments.money.purpose.clone();
+        let request = v1::WalletServiceWithdrawRequest { amount, request_id, purpose };
+        let answer = wallet.withdraw(request.clone()).await?;
+        let shown = show::withdrawn(&answer, &request, &Money::new(Some(currency)));
         Ok((shown, answer.state()))
     });
     let (shown, state) = ended.await?;
@@ -39,7 +40,7 @@ pub(super) async fn withdraw(arguments: &Move, session: &Session<'_>) -> Result<
 }
 
 /// Pays money back into the account.
-pub(super) async fn redeem(arguments: &Move, session: &Session<'_>) -> Result<Exit, Problem> {
+pub(super) async fn redeem(arguments: &Redeem, session: &Session<'_>) -> Result<Exit, Problem> {
     amount::check(&arguments.amount)?;
     let request_id = request_id(&arguments.retry);
     let ended = session.with_wallet("redeeming", Asks::Servers, async |wallet| {
@@ -80,7 +81,8 @@ pub(super) async fn pay(arguments: &Pay, session: &Session<'_>) -> Result<Exit, 
             let payee = init::identity(&arguments.payee)?.as_str().to_owned();
             (payee, amount::parse(text, &currency)?, arguments.memo.clone().unwrap_or_default())
         };
-        let request = v1::PayRequest { payee, amount, memo, request_id };
+        let purpose = arguments.money.purpose.clone();
+        let request = v1::PayRequest { payee, amount, memo, request_id, purpose };
         let answer = wallet.pay(request.clone()).await?;
         Ok((show::paid(&answer, &request, &money), answer.state()))
     });

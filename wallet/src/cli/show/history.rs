@@ -27,6 +27,7 @@ fn for_people(items: &[v1::HistoryItem], money: &Money) -> String {
         ("KIND", Align::Left),
         ("STATE", Align::Left),
         ("AMOUNT", Align::Right),
+        ("FOR", Align::Left),
         ("FEE", Align::Right),
         ("PAYEE", Align::Left),
         ("MEMO", Align::Left),
@@ -45,6 +46,7 @@ fn for_people(items: &[v1::HistoryItem], money: &Money) -> String {
             kind(item),
             state,
             amount(item.amount, money),
+            printable(&item.purpose),
             amount(item.fee, money),
             printable(&item.payee),
             printable(&item.memo),
@@ -54,7 +56,7 @@ fn for_people(items: &[v1::HistoryItem], money: &Money) -> String {
 }
 
 fn for_programs(items: &[v1::HistoryItem], money: &Money) -> String {
-    let mut table = Table::new(&[("", Align::Left); 8]);
+    let mut table = Table::new(&[("", Align::Left); 9]);
     for item in items {
         table.push(vec![
             time(item).unwrap_or_default(),
@@ -65,6 +67,7 @@ fn for_programs(items: &[v1::HistoryItem], money: &Money) -> String {
             printable(&item.payee),
             printable(&item.memo),
             hex(&item.transaction_id).as_str().unwrap_or_default().to_owned(),
+            printable(&item.purpose),
         ]);
     }
     table.tab_separated()
@@ -96,6 +99,7 @@ pub(super) fn item(item: &v1::HistoryItem) -> Value {
         "state": state(item.state()),
         "amount": item.amount,
         "fee": item.fee,
+        "purpose": optional(&item.purpose),
         "payee": optional(&item.payee),
         "memo": optional(&item.memo),
         "time": time(item),
@@ -124,7 +128,12 @@ mod tests {
         };
         paid.set_kind(v1::OperationKind::Pay);
         paid.set_state(v1::OperationState::Done);
-        let mut refused = v1::HistoryItem { unix_seconds: 1_700_000_001, amount: 9, ..Default::default() };
+        let mut refused = v1::HistoryItem {
+            unix_seconds: 1_700_000_001,
+            amount: 9,
+            purpose: "meal".to_owned(),
+            ..Default::default()
+        };
         refused.set_kind(v1::OperationKind::Withdraw);
         refused.set_state(v1::OperationState::Failed);
         refused.set_failure(v1::ErrorReason::CapExceeded);
@@ -138,8 +147,8 @@ mod tests {
         assert_eq!(
             shown.text,
             format!(
-                "2023-11-14T22:13:21Z\twithdraw\tfailed\t0.09\t0.00\t\t\t\n\
-                 2023-11-14T22:13:20Z\tpay\tdone\t3.50\t0.00\tbob@bank.example\tone\\u{{9}}two\\u{{a}}\t{}\n",
+                "2023-11-14T22:13:21Z\twithdraw\tfailed\t0.09\t0.00\t\t\t\tmeal\n\
+                 2023-11-14T22:13:20Z\tpay\tdone\t3.50\t0.00\tbob@bank.example\tone\\u{{9}}two\\u{{a}}\t{}\t\n",
                 "0f".repeat(32)
             )
         );

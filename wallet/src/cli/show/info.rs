@@ -64,6 +64,9 @@ fn facts(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Vec<(&'s
             .withdraw_left_today
             .map_or_else(String::new, |left| format!(", {} may still be withdrawn today", money.text(left)));
         facts.push(("Account", format!("{}{withdraw}", money.text(balance))));
+        for part in &answer.account_restricted {
+            facts.push(("", format!("{} for {} only", money.text(part.amount), printable(&part.purpose))));
+        }
     } else if answer.registered {
         facts.push(("Account", "unknown: the issuer does not answer".to_owned()));
     }
@@ -116,6 +119,7 @@ fn document(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Value
         "currency": money.document(),
         "receipt_caps": caps,
         "account_balance": answer.account_balance,
+        "account_restricted": super::restricted(&answer.account_restricted),
         "withdraw_left_today": answer.withdraw_left_today,
         "payment_fee": terms.map(|(fee, _)| fee),
         "payment_minimum": terms.map(|(_, minimum)| minimum),
