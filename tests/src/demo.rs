@@ -224,9 +224,8 @@ impl Script<'_> {
     /// Makes a wallet and registers it. Answers its words.
     async fn register_one(&mut self, name: &str, identity: &str, class: &str) -> Result<Zeroizing<String>, Failure> {
         let invitation = self.cluster.invite(identity, class).await?;
-        let (connection, options) = (self.cluster.connection(), self.options.clone());
-        let made = Wallet::create_with(&self.wallet_dir(name), PASSPHRASE, &connection, None, options);
-        let (wallet, words) = made.await?;
+        let (dir, connection, options) = (self.wallet_dir(name), self.cluster.connection(), self.options.clone());
+        let (wallet, words) = Wallet::create_with(&dir, PASSPHRASE, &connection, None, options).await?;
         check!(words.split_whitespace().count() == 24, "a wallet has 24 words");
         let outcome = wallet.register(identity, &invitation).await?;
         wallet.close().await;

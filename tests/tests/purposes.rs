@@ -65,9 +65,8 @@ impl Scene {
     /// A registered wallet and its words.
     async fn wallet(&self, identity: &str, class: &str) -> (Wallet, String) {
         let invitation = self.cluster.invite(identity, class).await.unwrap();
-        let (connection, options) = (self.cluster.connection(), self.options.clone());
-        let made = Wallet::create_with(&self.path(identity), PASSPHRASE, &connection, None, options);
-        let (wallet, words) = made.await.unwrap();
+        let (path, connection, options) = (self.path(identity), self.cluster.connection(), self.options.clone());
+        let (wallet, words) = Wallet::create_with(&path, PASSPHRASE, &connection, None, options).await.unwrap();
         wallet.register(identity, &invitation).await.unwrap();
         (wallet, words.to_string())
     }
