@@ -66,6 +66,8 @@ async fn other_languages_pay_through_the_daemon() {
     cluster.credit(ALICE, eur("20.00")).await.unwrap();
     let (alice, home) = &wallets[0];
     alice.withdraw(eur("10.00"), RequestId::random()).await.unwrap();
+    cluster.credit_for("meal", ALICE, eur("2.00")).await.unwrap();
+    alice.withdraw_for("meal", eur("2.00"), RequestId::random()).await.unwrap();
 
     let stop = CancellationToken::new();
     let settings = DaemonSettings { listen: ([127, 0, 0, 1], 0).into(), receive_every: None };
@@ -89,6 +91,9 @@ async fn other_languages_pay_through_the_daemon() {
         assert!(paid.status.success(), "{}", text(&paid));
         assert!(text(&paid).starts_with("done: payment"), "{}", text(&paid));
         spent += eur("1.51").get();
+        // With money for one purpose, which Bob may not receive.
+        let paid = run(&[BOB, "1.00", "", "meal"]);
+        assert!(paid.status.success() && text(&paid).contains("0.99 EUR left for meal only"), "{}", text(&paid));
         // A refusal comes with its reason.
         let refused = run(&["nobody@bank.example", "1.00"]);
         assert!(!refused.status.success());
