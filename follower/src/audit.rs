@@ -23,6 +23,9 @@ pub struct Audit {
     pub finding: Option<String>,
     /// How far each log was verified.
     pub logs: BTreeMap<Log, LogAudit>,
+    /// When each log was looked at.
+    #[serde(default)]
+    pub looks: BTreeMap<Log, Look>,
     /// Currency code.
     pub currency: Option<String>,
     /// Decimal places of an amount.
@@ -54,6 +57,30 @@ pub struct LogAudit {
     pub root: String,
     /// Date of the last entry.
     pub day: Option<String>,
+}
+
+/// When a log was looked at. Times in seconds since 1970-01-01, by the clock of the follower.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// When everything that it shows was last verified.
+    pub checked_at: Option<i64>,
+    /// When a checkpoint was last verified.
+    pub grown_at: Option<i64>,
+    /// Why it could not be looked through the last time.
+    pub waiting_for: Option<String>,
+}
+
+impl Look {
+    /// This one, with times of an earlier one where nothing was seen yet.
+    #[must_use]
+    pub fn or(self, before: Option<&Self>) -> Self {
+        let before = before.cloned().unwrap_or_default();
+        Self {
+            checked_at: self.checked_at.or(before.checked_at),
+            grown_at: self.grown_at.or(before.grown_at),
+            waiting_for: self.waiting_for,
+        }
+    }
 }
 
 /// A published policy.
@@ -118,6 +145,7 @@ impl Audit {
         Ok(Self {
             finding: copy.finding().await?,
             logs: Log::ALL.into_iter().map(log).collect(),
+            looks: BTreeMap::new(),
             currency: currency.as_ref().map(|currency| currency.code().to_owned()),
             exponent: currency.as_ref().map(Currency::exponent),
             withdrawn: books.withdrawn,
@@ -161,24 +189,6 @@ impl Audit {
         Ok(text + "\n")
     }
 
-    /// How far the copy goes.
-    #[must_use]
-    pub fn status(&self) -> String {
-        let mut text = String::new();
-        for (log, audit) in &self.logs {
-            let LogAudit { entries, checkpoint, day, .. } = audit;
-            let day = day.as_deref().unwrap_or("never");
-            let _ = writeln!(text, "{log}: {entries} entries verified, checkpoint of {checkpoint}, last entry {day}");
-        }
-        match &self.finding {
-            None => text.push_str("nothing wrong was found\n"),
-            Some(finding) => {
-                let _ = writeln!(text, "STOPPED: {finding}");
-            }
-        }
-        text
-    }
-
     fn money(&self, amount: u128) -> String {
         let currency = self.currency.as_deref().zip(self.exponent);
         let currency = currency.and_then(|(code, exponent)| Currency::new(code, exponent).ok());
@@ -191,7 +201,15 @@ impl Audit {
     /// For people.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = self.status();
+        let mut text = String::new();
+        for (log, LogAudit { entries, checkpoint, day, .. }) in &self.logs {
+            let day = day.as_deref().unwrap_or("never");
+            let _ = writeln!(text, "{log}: {entries} entries verified, checkpoint of {checkpoint}, last entry {day}");
+        }
+        let _ = match &self.finding {
+            None => writeln!(text, "nothing wrong was found"),
+            Some(finding) => writeln!(text, "STOPPED: {finding}"),
+        };
         let outside = self.withdrawn.saturating_sub(self.redeemed.saturating_add(self.fees));
         let _ = writeln!(text, "\nwithdrawn    {}", self.money(self.withdrawn));
         let _ = writeln!(text, "redeemed     {}", self.money(self.redeemed));

@@ -3,6 +3,7 @@
 //! Everything here is arithmetic on public data. Serials, ids and grants are too many to be held in memory; those that a
 //! piece of the log needs come in as [`Known`], and what it adds goes out as [`Writes`].
 
+mod again;
 mod checkpoint;
 mod days;
 mod issuance;
@@ -18,7 +19,7 @@ use farthing_ecash::{
     calendar::Day,
     credential::kinds::Kind,
     entry::{Entry, EntryKind, leaf_hash},
-    keys::{KeyId, PublicKey},
+    keys::{KeyDates, KeyId, PublicKey},
     policy::{PolicyBody, PolicyHash, PolicyTerms},
     replay::Logged,
     statement::Statement,
@@ -27,7 +28,8 @@ use farthing_ecash::{
 use farthing_ledger::{hash::Hash, tree::Frontier};
 
 pub use self::{
-    checkpoint::IssuanceHead,
+    again::Stretch,
+    checkpoint::{IssuanceHead, Seen},
     days::DayCount,
     record::{BooksRecord, RecordError},
 };
@@ -69,8 +71,8 @@ pub struct Books {
     pub payments: Side,
     /// Announced keys.
     pub keys: Arc<BTreeMap<KeyId, PublicKey>>,
-    /// Where each stands in the issuance log.
-    key_entries: BTreeMap<KeyId, u64>,
+    /// Where each stands in the issuance log, and the day of its entry.
+    key_entries: BTreeMap<KeyId, (u64, Day)>,
     /// By epoch.
     pub policies: BTreeMap<u32, Published>,
     /// Policies with the keys under which their rules are published.
@@ -192,6 +194,11 @@ impl Books {
         Ok(terms)
     }
 
+    /// A key that was announced in the first entries of the issuance log.
+    fn announced(&self, id: KeyId, issuance: u64) -> Option<&PublicKey> {
+        self.keys.get(&id).filter(|_| self.key_entries.get(&id).is_some_and(|(index, _)| *index < issuance))
+    }
+
     fn count(&mut self, day: Day, count: impl FnOnce(&mut DayCount)) {
         count(self.days.entry(day).or_default());
     }
@@ -260,11 +267,15 @@ impl Entering<'_> {
         Ok(())
     }
 
-    /// Outputs are under a key that signs on the statement's day, inputs under keys that are accepted on it.
+    /// Outputs are under the key that signs on the statement's day, inputs under keys that are accepted on it.
     fn check_keys(&self, core: &Core) -> Result<(), Wrong> {
         let header = core.header();
-        if !self.key(header.key)?.dates().signs_on(header.day) {
+        let own = self.key(header.key)?.dates();
+        if !own.signs_on(header.day) {
             return Err(Wrong::KeyDoesNotSign(header.key));
+        }
+        if let Some(current) = self.newer_key(own, header.day) {
+            return Err(Wrong::KeyNotCurrent { key: header.key, current });
         }
         for (kind, id) in core.input_keys() {
             let dates = self.key(id)?.dates();
@@ -277,9 +288,19 @@ impl Entering<'_> {
         Ok(())
     }
 
+    /// A key that signs on a day and began after the one with these dates: so that one is no longer current, as
+    /// `KeyRing::current` says. One that was announced on that very day does not count: a server may not know it yet.
+    fn newer_key(&self, own: KeyDates, day: Day) -> Option<KeyId> {
+        let newer = self.books.keys.values().filter(|key| key.dates().signs_on(day) && key.dates().first > own.first);
+        let known = |id: &KeyId| {
+            let announced = self.books.key_entries.get(id);
+            announced.is_some_and(|(index, announced)| *index < self.issuance && *announced < day)
+        };
+        newer.map(PublicKey::id).find(known)
+    }
+
     /// A key that was announced in what may be relied on.
     fn key(&self, id: KeyId) -> Result<&PublicKey, Wrong> {
-        let announced = self.books.key_entries.get(&id).is_some_and(|index| *index < self.issuance);
-        self.books.keys.get(&id).filter(|_| announced).ok_or(Wrong::KeyUnknown(id))
+        self.books.announced(id, self.issuance).ok_or(Wrong::KeyUnknown(id))
     }
 }

@@ -35,10 +35,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Tells how far the copy goes, and whether anything was found.
+    /// Tells how far the copy goes, when it was last brought up to date, and whether anything was found. Ends with exit code 1
+    /// when something was found or a log is stale.
     Status {
         #[command(flatten)]
         file: ConfigFile,
+        /// One JSON document on standard output, times in seconds since 1970-01-01.
+        #[arg(long)]
+        json: bool,
     },
     /// Tells the money supply, payments a day, wallets, and every policy with its date.
     Audit {

@@ -3,17 +3,24 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use farthing_ledger::key::{CosignerKey, KeyKind, VerifierKey};
 use farthing_service::{
+    clock::Clock,
     config,
     dev_certs::DevCertificates,
     tls::{ClientTls, KeyPairFiles, ServerTls},
 };
 use serde::Deserialize;
 
-use crate::{error::RunError, follower::Upstream, log::Log, source::Remote};
+use crate::{
+    error::RunError,
+    follower::{Setting, Upstream},
+    log::Log,
+    source::{Remote, Source},
+};
 
 /// The name of this program in its development certificates.
 const NAME: &str = "follower";
@@ -29,6 +36,15 @@ pub struct Config {
     /// Seconds between two looks at the logs.
     #[serde(default = "default_interval")]
     pub interval_seconds: u64,
+    /// Verifier keys of other witnesses, whose cosignatures are given out with this follower's own.
+    #[serde(default)]
+    pub witnesses: Vec<String>,
+    /// Seconds after which `status` says that a log could not be looked through for too long.
+    #[serde(default = "default_stale")]
+    pub stale_after_seconds: u64,
+    /// Seconds after which `status` says that a log has not grown for too long: that it is quiet, or not shown to this follower.
+    #[serde(default = "default_quiet")]
+    pub quiet_after_seconds: u64,
     /// A folder of development certificates, in place of [`Config::tls`]; for loopback only.
     #[serde(default)]
     pub dev_certs: Option<PathBuf>,
@@ -58,6 +74,12 @@ pub struct LogConfig {
     /// Whether that address is another follower's.
     #[serde(default)]
     pub mirror: bool,
+    /// Who takes the cosignatures, `https://HOST:PORT`; without it the server that is read, and of a mirror nobody.
+    #[serde(default)]
+    pub hand_back: Option<String>,
+    /// The certificate that signed that server's; without it [`LogConfig::authority`].
+    #[serde(default)]
+    pub hand_back_authority: Option<PathBuf>,
     /// Where the copy is served to others.
     #[serde(default)]
     pub listen: Option<SocketAddr>,
@@ -80,6 +102,16 @@ const fn default_interval() -> u64 {
     5
 }
 
+/// A day: long enough for any repair.
+const fn default_stale() -> u64 {
+    86_400
+}
+
+/// A week: in a small system nobody may withdraw money for days.
+const fn default_quiet() -> u64 {
+    7 * 86_400
+}
+
 impl Config {
     /// Loads a file and makes its paths relative to its folder.
     ///
@@ -96,8 +128,9 @@ impl Config {
         change(&mut self.data_dir);
         change(&mut self.witness_key);
         self.dev_certs.iter_mut().for_each(&mut change);
-        self.issuance.authority.iter_mut().for_each(&mut change);
-        self.payments.authority.iter_mut().for_each(&mut change);
+        for log in [&mut self.issuance, &mut self.payments] {
+            [&mut log.authority, &mut log.hand_back_authority].into_iter().flatten().for_each(&mut change);
+        }
         self.peers.iter_mut().filter_map(|peer| peer.authority.as_mut()).for_each(&mut change);
         if let Some(pair) = &mut self.tls {
             change(&mut pair.certificate);
@@ -150,14 +183,45 @@ impl Config {
         CosignerKey::from_secret_text(&text).map_err(|source| RunError::Key { what: "witness_key", source })
     }
 
-    /// Where a log is read.
+    /// The keys of the other witnesses.
+    ///
+    /// # Errors
+    /// [`RunError::Key`]; [`RunError::Config`] for the key of a log.
+    pub fn other_witnesses(&self) -> Result<Vec<VerifierKey>, RunError> {
+        let read = |text: &String| {
+            let key: VerifierKey = text.parse().map_err(|source| RunError::Key { what: "witnesses", source })?;
+            match key.kind() {
+                KeyKind::Witness => Ok(key),
+                KeyKind::Log => Err(RunError::Config(format!("witnesses: {text} is the key of a log"))),
+            }
+        };
+        self.witnesses.iter().map(read).collect()
+    }
+
+    /// What the follower is set up with, beside the logs.
+    ///
+    /// # Errors
+    /// As [`Config::witness`] and [`Config::other_witnesses`].
+    pub fn setting(&self, clock: Arc<dyn Clock>) -> Result<Setting, RunError> {
+        let (witness, others) = (self.witness()?, self.other_witnesses()?);
+        Ok(Setting { witness, others, evidence: self.evidence_dir(), clock })
+    }
+
+    /// Where a log is read, and who takes the cosignatures.
     ///
     /// # Errors
     /// [`RunError`] for addresses, keys and certificates.
     pub fn upstream(&self, log: Log) -> Result<Upstream, RunError> {
-        let LogConfig { address, authority, mirror, .. } = self.log(log);
-        let source = self.remote(address, authority.as_deref())?;
-        Ok(Upstream { source: std::sync::Arc::new(source), key: self.verifier_key(log)?, is_mirror: *mirror })
+        let LogConfig { address, authority, mirror, hand_back, hand_back_authority, .. } = self.log(log);
+        let source: Arc<dyn Source> = Arc::new(self.remote(address, authority.as_deref())?);
+        let hand_back: Option<Arc<dyn Source>> = match hand_back {
+            Some(taker) => {
+                let authority = hand_back_authority.as_deref().or(authority.as_deref());
+                Some(Arc::new(self.remote(taker, authority)?))
+            }
+            None => (!mirror).then(|| source.clone()),
+        };
+        Ok(Upstream { source, key: self.verifier_key(log)?, is_mirror: *mirror, hand_back })
     }
 
     /// Reads a log from an address.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use farthing_ecash::{calendar::Day, entry::Entry, spent::SpentInput, statement::Statement, transaction::Core};
+use farthing_ecash::{calendar::Day, entry::Entry, statement::Statement};
 use farthing_ledger::{
     checkpoint::SignedCheckpoint,
     edge::{Edge, FullTile},
@@ -200,37 +200,44 @@ impl Copy {
         Ok(batch)
     }
 
-    /// Adds a verified checkpoint, with the cosignature that it got.
+    /// Adds a verified checkpoint, what was withdrawn in its entries, and the books after it.
     ///
     /// # Errors
     /// [`CopyError`].
-    pub async fn conclude(&self, log: Log, checkpoint: &SignedCheckpoint, books: &Books) -> Result<(), CopyError> {
+    pub async fn conclude(
+        &self,
+        log: Log,
+        checkpoint: &SignedCheckpoint,
+        withdrawn: u128,
+        books: &Books,
+    ) -> Result<(), CopyError> {
         let head = checkpoint.head();
-        let record = [head.root.as_bytes().as_slice(), &books.withdrawn.to_le_bytes()].concat();
+        let record = [head.root.as_bytes().as_slice(), &withdrawn.to_le_bytes()].concat();
         let batch = Batch::new().put(HEADS, log_key(log, &head.size.to_be_bytes()), record);
         self.commit(put_books(history::put(batch, log.name(), checkpoint), books)?).await
     }
 
-    /// The inputs of the transactions in a part of the payments log, in their order.
+    /// Reads a part of a log once more, entry by entry.
     ///
     /// # Errors
     /// [`CopyError`].
-    pub async fn inputs(&self, from: u64, to: u64) -> Result<Vec<SpentInput>, CopyError> {
-        let mut inputs = Vec::new();
+    pub async fn again(
+        &self,
+        log: Log,
+        from: u64,
+        to: u64,
+        mut each: impl FnMut(u64, &Entry) -> Result<(), RecordError>,
+    ) -> Result<(), CopyError> {
         let mut next = from;
         while next < to {
             let wanted = usize::try_from(to - next).map_or(PAGE, |left| left.min(PAGE));
-            let page = self.store.log_read_entries(Log::Payments.name(), next, wanted).await?;
+            let page = self.store.log_read_entries(log.name(), next, wanted).await?;
             next = page.last().ok_or(RecordError)?.index + 1;
             for record in page {
-                let entry = Entry::from_bytes(&record.entry).map_err(|_| RecordError)?;
-                if entry.kind().has_proof() {
-                    let core = Core::from_prefix(entry.body()).map_err(|_| RecordError)?.0;
-                    inputs.extend(SpentInput::all(&core));
-                }
+                each(record.index, &Entry::from_bytes(&record.entry).map_err(|_| RecordError)?)?;
             }
         }
-        Ok(inputs)
+        Ok(())
     }
 
     /// What is known of the verified issuance checkpoint of this size.

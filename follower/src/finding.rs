@@ -91,6 +91,14 @@ pub enum Wrong {
     /// Outputs were signed outside the key's dates.
     #[error("the key {0} does not sign on that day")]
     KeyDoesNotSign(KeyId),
+    /// Outputs were signed by a key that another one has followed.
+    #[error("outputs are under the key {key}, and {current} was in force on that day")]
+    KeyNotCurrent {
+        /// The key.
+        key: KeyId,
+        /// The one that should have signed.
+        current: KeyId,
+    },
     /// Inputs were accepted after the key's dates.
     #[error("inputs under the key {0} are not accepted on that day")]
     KeyExpired(KeyId),
@@ -103,6 +111,16 @@ pub enum Wrong {
     /// A policy that was not published, or is not in force.
     #[error("the policy that it names was never published, or is in force no more")]
     PolicyUnknown,
+    /// The policy before the one in force, after its grace.
+    #[error("its policy, epoch {epoch}, was replaced on {since}: no grace is so long that it is used on {day}")]
+    PolicyReplaced {
+        /// Of the policy that it names.
+        epoch: u32,
+        /// When the newer one was published.
+        since: Day,
+        /// The entry's.
+        day: Day,
+    },
     /// A policy whose lines are not those of the file that it shows to people.
     #[error("the policy is not what its file says")]
     PolicyFile,
@@ -190,4 +208,13 @@ pub enum Wrong {
     /// So much money that a sum of coins might overflow.
     #[error("more than 2^63 minor units are in circulation")]
     TooMuch,
+}
+
+impl Wrong {
+    /// Whether it may come of a checkpoint that was not listed, and not of what the log has signed. What a mirror shows is
+    /// signed; that it shows everything is not.
+    #[must_use]
+    pub fn rests_on_what_is_listed(&self) -> bool {
+        matches!(self, Self::SpentInputs { .. } | Self::SpentProof(_) | Self::SetBack(_) | Self::KeyNotCurrent { .. })
+    }
 }

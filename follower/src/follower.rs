@@ -1,45 +1,34 @@
 //! Following both logs: read, verify, keep, cosign.
 
 mod compare;
+mod conclude;
+mod take;
+mod witness;
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{path::PathBuf, sync::Arc};
 
-use farthing_ecash::spent::SpentInput;
+use farthing_ecash::{calendar::Day, spent::SpentInput};
 use farthing_ledger::{
     checkpoint::SignedCheckpoint,
     edge::Edge,
-    hash::Hash,
     key::{CosignerKey, VerifierKey},
-    note::Timestamp,
     published::Published,
 };
+use farthing_service::clock::Clock;
 
+use self::witness::Cosigned;
 use crate::{
-    books::{Books, Decoded},
+    audit::Look,
+    books::Books,
     copy::{Copy, CopyError},
     evidence,
     finding::{Finding, Wrong},
-    judge::{self, Suspect},
     log::Log,
-    source::{Fetched, Source, SourceError},
+    source::{Source, SourceError},
 };
 
-/// Entries read at a time.
-const PIECE: usize = 256;
-
-/// Records that one write of the store makes, tiles apart.
-const WRITES_MAX: usize = 3_000;
-
-/// Bytes of entries and proof parts in one write of the store.
-const BYTES_MAX: usize = 2 * 1024 * 1024;
-
-/// Leaves that one checkpoint may add. A server of Farthing signs after 65,536 at the latest; the hashes of so many more are
-/// 128 MiB.
-const LEAVES_MAX: u64 = 1 << 22;
+/// Seconds of a day.
+const DAY_SECONDS: i64 = 86_400;
 
 /// Following has stopped.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +63,22 @@ pub struct Upstream {
     pub source: Arc<dyn Source>,
     /// The key that signs it.
     pub key: VerifierKey,
-    /// Whether that is another follower, which may know less than this one and takes no cosignatures.
+    /// Whether that is another follower, which may be damaged, behind, or leave something out.
     pub is_mirror: bool,
+    /// Who takes the cosignatures of this follower.
+    pub hand_back: Option<Arc<dyn Source>>,
+}
+
+/// What a follower is set up with, beside the logs.
+pub struct Setting {
+    /// The key by which it cosigns.
+    pub witness: CosignerKey,
+    /// Other witnesses whose cosignatures it gives out.
+    pub others: Vec<VerifierKey>,
+    /// The folder for evidence.
+    pub evidence: PathBuf,
+    /// Where its time comes from.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What is followed of one log.
@@ -87,13 +90,20 @@ pub(crate) struct Followed {
     /// The folder for evidence.
     evidence: PathBuf,
     /// What was spent since the last verified checkpoint.
-    inputs: Vec<SpentInput>,
+    inputs: Arc<Vec<SpentInput>>,
+    /// How much of the issuance log the entries since then were allowed to rest on.
+    rested_on: u64,
     /// The last verified checkpoint.
     newest: Option<SignedCheckpoint>,
     /// The checkpoint whose entries are being read: of those that were read it is what the log has signed over them.
     taking: Option<SignedCheckpoint>,
-    /// Whether that is cosigned.
-    is_cosigned: bool,
+    cosigned: Cosigned,
+    /// When everything that it shows was last verified, in seconds since 1970.
+    checked_at: Option<i64>,
+    /// When a checkpoint was last verified.
+    grown_at: Option<i64>,
+    /// Why that is not so now.
+    waiting_for: Option<String>,
 }
 
 /// A follower of both logs.
@@ -104,6 +114,7 @@ pub struct Follower {
     payments: Followed,
     witness: CosignerKey,
     evidence: PathBuf,
+    clock: Arc<dyn Clock>,
 }
 
 impl Followed {
@@ -111,11 +122,12 @@ impl Followed {
         copy: &Copy,
         log: Log,
         upstream: Upstream,
-        witness: &CosignerKey,
+        setting: &Setting,
         books: &Books,
-        evidence: PathBuf,
     ) -> Result<Self, FollowError> {
-        let witnesses = vec![witness.verifier().clone()];
+        let own = setting.witness.verifier();
+        let others = setting.others.iter().filter(|other| other.public_bytes() != own.public_bytes());
+        let witnesses = [own].into_iter().chain(others).cloned().collect();
         let published = Published::open(copy.store().clone(), log.name(), upstream.key.clone(), witnesses).await;
         let published = Arc::new(published.map_err(CopyError::from)?);
         let edge = copy.edge(log).await?;
@@ -124,16 +136,23 @@ impl Followed {
             Some(note) if size > 0 => SignedCheckpoint::open(&note, &upstream.key).ok(),
             _ => None,
         };
-        let inputs = match log {
-            Log::Issuance => Vec::new(),
-            Log::Payments => copy.inputs(size, edge.size()).await?,
-        };
-        let followed =
-            Self { log, upstream, edge, published, evidence, inputs, newest, taking: None, is_cosigned: false };
-        if let Some(newest) = &followed.newest {
-            followed.publish(copy, newest).await?;
-        }
-        Ok(followed)
+        // On what entries without a checkpoint were allowed to rest is not known any more.
+        let rested_on = if edge.size() > size { u64::MAX } else { 0 };
+        Ok(Self {
+            log,
+            upstream,
+            edge,
+            published,
+            evidence: setting.evidence.clone(),
+            inputs: Arc::default(),
+            rested_on,
+            newest,
+            taking: None,
+            cosigned: Cosigned::default(),
+            checked_at: None,
+            grown_at: None,
+            waiting_for: None,
+        })
     }
 
     /// Gives a verified checkpoint out.
@@ -172,13 +191,24 @@ impl Follower {
         copy: Copy,
         issuance: Upstream,
         payments: Upstream,
-        witness: CosignerKey,
-        evidence: PathBuf,
+        setting: Setting,
     ) -> Result<Self, FollowError> {
         let books = copy.books().await?;
-        let issuance = Followed::open(&copy, Log::Issuance, issuance, &witness, &books, evidence.clone()).await?;
-        let payments = Followed::open(&copy, Log::Payments, payments, &witness, &books, evidence.clone()).await?;
-        Ok(Self { copy, books, issuance, payments, witness, evidence })
+        let issuance = Followed::open(&copy, Log::Issuance, issuance, &setting, &books).await?;
+        let payments = Followed::open(&copy, Log::Payments, payments, &setting, &books).await?;
+        let Setting { witness, evidence, clock, .. } = setting;
+        let mut follower = Self { copy, books, issuance, payments, witness, evidence, clock };
+        let Books { payments, .. } = &follower.books;
+        let read = follower.stretch(Log::Payments, payments.checkpoint, payments.tree.size(), u64::MAX).await?;
+        follower.payments.inputs = Arc::new(read.inputs);
+        for log in Log::ALL {
+            if let Some(newest) = follower.followed(log).newest.clone() {
+                follower.followed(log).publish(&follower.copy, &newest).await?;
+                let cosigned = follower.cosigned(newest)?;
+                follower.followed_mut(log).is_witnessed(cosigned);
+            }
+        }
+        Ok(follower)
     }
 
     /// What was concluded so far.
@@ -197,6 +227,18 @@ impl Follower {
     #[must_use]
     pub fn published(&self, log: Log) -> &Arc<Published> {
         &self.followed(log).published
+    }
+
+    /// When a log was last looked at, and for what it waits.
+    #[must_use]
+    pub fn look_of(&self, log: Log) -> Look {
+        let Followed { checked_at, grown_at, waiting_for, .. } = self.followed(log);
+        Look { checked_at: *checked_at, grown_at: *grown_at, waiting_for: waiting_for.clone() }
+    }
+
+    /// The day of the clock here, in the time of Greenwich.
+    fn today(&self) -> Day {
+        Day::new(u32::try_from(self.clock.unix_seconds().max(0) / DAY_SECONDS).unwrap_or(u32::MAX))
     }
 
     fn followed(&self, log: Log) -> &Followed {
@@ -229,16 +271,39 @@ impl Follower {
         followed
     }
 
+    /// What keeps one log waiting keeps the other from nothing that it does not rest on.
     async fn advance(&mut self) -> Result<(), FollowError> {
+        let mut waiting = None;
         for log in Log::ALL {
-            self.look(log).await?;
+            let followed = self.advance_log(log).await;
+            let now = self.clock.unix_seconds();
+            match followed {
+                Ok(()) => {
+                    let followed = self.followed_mut(log);
+                    (followed.checked_at, followed.waiting_for) = (Some(now), None);
+                }
+                Err(error @ FollowError::Source { .. }) => {
+                    self.followed_mut(log).waiting_for = Some(error.to_string());
+                    waiting.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        self.follow_issuance().await?;
-        self.follow_payments().await?;
         for log in Log::ALL {
-            self.cosign(log).await?;
+            self.give_out(log).await?;
+            if self.followed(log).waiting_for.is_none() {
+                self.gather_from_upstream(log).await?;
+            }
         }
-        Ok(())
+        waiting.map_or(Ok(()), Err)
+    }
+
+    async fn advance_log(&mut self, log: Log) -> Result<(), FollowError> {
+        self.look(log).await?;
+        match log {
+            Log::Issuance => self.follow_issuance().await,
+            Log::Payments => self.follow_payments().await,
+        }
     }
 
     async fn follow_issuance(&mut self) -> Result<(), FollowError> {
@@ -285,166 +350,9 @@ impl Follower {
         }
         Ok((!checkpoints.is_empty()).then_some(checkpoints))
     }
-
-    /// Reads and verifies the entries up to a checkpoint, and the checkpoint.
-    async fn take(&mut self, log: Log, checkpoint: SignedCheckpoint, issuance: u64) -> Result<(), FollowError> {
-        self.compare(log, &checkpoint).await?;
-        let head = checkpoint.head();
-        let first = self.books.side(log).tree.size();
-        if head.size < first {
-            return Err(self.found(Finding::checkpoint(log, head.size, Wrong::SetBack(first)), &checkpoint, None));
-        }
-        // What was signed is known before an entry is looked at, so nothing else is ever kept or judged.
-        let leaves = self.signed_leaves(log, &checkpoint).await?;
-        self.followed_mut(log).taking = Some(checkpoint.clone());
-        let mut leaves = leaves.as_slice();
-        while !leaves.is_empty() {
-            let next = self.books.side(log).tree.size();
-            let followed = self.followed(log);
-            let fetched = followed.upstream.source.entries(next, leaves.len().min(PIECE)).await;
-            let fetched = fetched.map_err(|error| followed.broken(error))?;
-            if fetched.is_empty() || fetched.len() > leaves.len() {
-                return Err(followed.broken(SourceError::Malformed("not as many entries as were signed")));
-            }
-            let (signed, rest) = leaves.split_at(fetched.len());
-            let differing = fetched.iter().zip(signed).position(|(fetched, leaf)| fetched.leaf() != *leaf);
-            if let Some(place) = differing {
-                let index = next.saturating_add(u64::try_from(place).unwrap_or(u64::MAX));
-                return Err(self.not_signed(log, index, &checkpoint, fetched.get(place)));
-            }
-            let (decoded, suspect) = blocking(move || judge::decode(log, next, fetched)).await?;
-            for piece in pieces(decoded) {
-                self.take_piece(log, piece, issuance, &checkpoint).await?;
-            }
-            suspect.map_err(|suspect| self.suspected(*suspect, &checkpoint))?;
-            leaves = rest;
-        }
-        self.conclude(log, checkpoint).await
-    }
-
-    /// The leaves up to a checkpoint that are not in the copy yet.
-    async fn signed_leaves(&self, log: Log, checkpoint: &SignedCheckpoint) -> Result<Vec<Hash>, FollowError> {
-        let followed = self.followed(log);
-        let (mut tree, head) = (self.books.side(log).tree.clone(), checkpoint.head());
-        let (first, source) = (tree.size(), &followed.upstream.source);
-        if head.size - first > LEAVES_MAX {
-            return Err(followed.broken(SourceError::Malformed("a checkpoint that adds too much at once")));
-        }
-        let leaves = source.leaves(first, head.size).await.map_err(|error| followed.broken(error))?;
-        leaves.iter().for_each(|leaf| tree.push(*leaf));
-        if tree.head() == head {
-            return Ok(leaves);
-        }
-        Err(self.contradicted(log, checkpoint).await?)
-    }
-
-    /// The entry that is shown is not the one that was signed. Another follower may have damaged its copy.
-    fn not_signed(&self, log: Log, index: u64, checkpoint: &SignedCheckpoint, entry: Option<&Fetched>) -> FollowError {
-        if self.followed(log).upstream.is_mirror {
-            return self.followed(log).broken(SourceError::NotSigned(index));
-        }
-        self.found(Finding::entry(log, index, Wrong::NotSigned), checkpoint, entry)
-    }
-
-    fn suspected(&self, suspect: Suspect, checkpoint: &SignedCheckpoint) -> FollowError {
-        let Suspect { finding, entry } = suspect;
-        self.found(finding, checkpoint, entry.as_ref())
-    }
-
-    /// Keeps the evidence of a finding.
-    fn found(&self, finding: Finding, checkpoint: &SignedCheckpoint, entry: Option<&Fetched>) -> FollowError {
-        let note = checkpoint.note().to_string();
-        let mut exhibits = vec![("signed", note.as_bytes())];
-        if let Some(Fetched { entry, proof }) = entry {
-            exhibits.extend([("bytes", entry.as_slice()), ("proof", proof.as_slice())]);
-        }
-        evidence::keep(&self.evidence, &finding, &exhibits);
-        finding.into()
-    }
-
-    async fn take_piece(
-        &mut self,
-        log: Log,
-        piece: Vec<Decoded>,
-        issuance: u64,
-        checkpoint: &SignedCheckpoint,
-    ) -> Result<(), FollowError> {
-        let known = self.copy.known(log, &piece).await?;
-        let (books, edge) = (self.books.clone(), self.followed(log).edge.clone());
-        let judged = blocking(move || judge::entries(log, piece, books, edge, issuance, known)).await?;
-        let mut judged = judged.map_err(|suspect| self.suspected(*suspect, checkpoint))?;
-        self.copy.append(log, &judged.entries, &judged.tiles, &mut judged.books, &judged.writes).await?;
-        self.books = judged.books;
-        let followed = self.followed_mut(log);
-        followed.edge = judged.edge;
-        followed.inputs.extend(judged.inputs);
-        Ok(())
-    }
-
-    async fn conclude(&mut self, log: Log, checkpoint: SignedCheckpoint) -> Result<(), FollowError> {
-        let mut issuance = None;
-        if log == Log::Payments
-            && let Some(named) = checkpoint.checkpoint().issuance
-        {
-            issuance = self.copy.issuance_head(named.size).await?;
-        }
-        let inputs = std::mem::take(&mut self.followed_mut(log).inputs);
-        let (books, judged) = (self.books.clone(), checkpoint.clone());
-        let books = blocking(move || judge::checkpoint(log, &judged, books, issuance, &inputs)).await?;
-        let books = books.map_err(|finding| self.found(finding, &checkpoint, None))?;
-        self.copy.conclude(log, &checkpoint, &books).await?;
-        self.books = books;
-        let followed = self.followed_mut(log);
-        followed.newest = Some(checkpoint);
-        followed.taking = None;
-        followed.is_cosigned = false;
-        Ok(())
-    }
-
-    /// Says of the newest checkpoint that all of it was verified: to whoever asks here, and to the log's server.
-    async fn cosign(&mut self, log: Log) -> Result<(), FollowError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let time = Timestamp::from_unix_seconds(now).ok_or(FollowError::Fault("the clock"))?;
-        let followed = self.followed(log);
-        let Some(mut checkpoint) = followed.newest.clone().filter(|_| !followed.is_cosigned) else { return Ok(()) };
-        let cosignature = self.witness.cosign(checkpoint.note().text(), time);
-        checkpoint.note_mut().add(cosignature);
-        followed.publish(&self.copy, &checkpoint).await?;
-        if let Err(error) = followed.published.add_cosignatures(checkpoint.note().clone()).await {
-            tracing::warn!(%error, "the cosignature of the {log} log cannot be kept");
-        }
-        let mut is_taken = true;
-        if !followed.upstream.is_mirror
-            && let Err(error) = followed.upstream.source.hand_back(checkpoint.note()).await
-        {
-            tracing::warn!(%error, "the server of the {log} log does not take the cosignature");
-            is_taken = matches!(error, SourceError::Refused(_));
-        }
-        self.followed_mut(log).is_cosigned = is_taken;
-        Ok(())
-    }
 }
 
 /// Does what takes long without holding up whoever reads from this follower.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, FollowError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| FollowError::Fault("a thread has failed"))
-}
-
-/// Cuts entries into pieces that the store takes in one write.
-fn pieces(entries: Vec<Decoded>) -> Vec<Vec<Decoded>> {
-    let mut pieces = vec![Vec::new()];
-    let (mut writes, mut bytes) = (0, 0);
-    for entry in entries {
-        let (more_writes, more_bytes) = (entry.writes(), entry.bytes.len() + entry.proof.len());
-        if writes + more_writes > WRITES_MAX || bytes + more_bytes > BYTES_MAX {
-            pieces.push(Vec::new());
-            (writes, bytes) = (0, 0);
-        }
-        (writes, bytes) = (writes + more_writes, bytes + more_bytes);
-        if let Some(piece) = pieces.last_mut() {
-            piece.push(entry);
-        }
-    }
-    pieces.retain(|piece| !piece.is_empty());
-    pieces
 }

@@ -7,7 +7,7 @@ use farthing_ledger::{
 };
 
 use crate::{
-    books::{Books, Decoded, IssuanceHead, Known, Writes},
+    books::{Books, Decoded, Known, Seen, Writes},
     finding::{Finding, Place, Wrong},
     log::Log,
     replay,
@@ -102,14 +102,13 @@ fn judge(
     Ok(Judged { entries: Vec::new(), books, edge, tiles, writes, inputs })
 }
 
-/// Judges a checkpoint over the entries so far.
+/// Judges a checkpoint over entries that were judged.
 pub(crate) fn checkpoint(
     log: Log,
     checkpoint: &SignedCheckpoint,
     mut books: Books,
-    issuance: Option<IssuanceHead>,
-    inputs: &[SpentInput],
+    seen: &Seen,
 ) -> Result<Books, Finding> {
-    books.conclude(log, checkpoint.checkpoint(), issuance, inputs)?;
+    books.conclude(log, checkpoint.checkpoint(), seen)?;
     Ok(books)
 }

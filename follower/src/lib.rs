@@ -22,4 +22,5 @@ pub mod log;
 mod replay;
 pub mod run;
 pub mod source;
+pub mod status;
 pub mod verify;

@@ -5,11 +5,23 @@ mod cli;
 use std::{
     io::{self, Write as _},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::Parser as _;
-use farthing_follower::{audit::Audit, config::Config, copy::Copy, error::RunError, export, init, run, verify};
-use farthing_service::{logging, shutdown};
+use farthing_follower::{
+    audit::Audit,
+    config::Config,
+    copy::Copy,
+    error::RunError,
+    export, init, run,
+    status::{Patience, Status},
+    verify,
+};
+use farthing_service::{
+    clock::{Clock as _, SystemClock},
+    logging, shutdown,
+};
 
 use crate::cli::{Cli, Command};
 
@@ -17,10 +29,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let logging = logging::init(cli.log.as_deref(), cli.log_format).map_err(RunError::from);
     match logging.and_then(|()| execute(cli.command)) {
-        Ok(report) => {
+        Ok((report, code)) => {
             // Whoever closes the pipe has read enough.
             let _ = io::stdout().write_all(report.as_bytes());
-            ExitCode::SUCCESS
+            code
         }
         Err(error) => {
             eprintln!("{error}");
@@ -30,14 +42,15 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn execute(command: Command) -> Result<String, RunError> {
-    match command {
+async fn execute(command: Command) -> Result<(String, ExitCode), RunError> {
+    let report = match command {
         Command::Init { dir, name } => init::init(&dir, &name),
         Command::Run { file } => {
             let shutdown = shutdown::on_signals().map_err(RunError::Threads)?;
-            run::run(&Config::load(&file.path)?, shutdown).await.map(|()| String::new())
+            let clock = Arc::new(SystemClock::default());
+            run::run(&Config::load(&file.path)?, clock, shutdown).await.map(|()| String::new())
         }
-        Command::Status { file } => Ok(Audit::load(&Config::load(&file.path)?.data_dir)?.status()),
+        Command::Status { file, json } => return status(&Config::load(&file.path)?, json),
         Command::Audit { file, json } => {
             let audit = Audit::load(&Config::load(&file.path)?.data_dir)?;
             if json { audit.to_json() } else { Ok(audit.to_text()) }
@@ -55,5 +68,13 @@ async fn execute(command: Command) -> Result<String, RunError> {
             copy.forget_finding().await?;
             Ok("the finding is forgotten; `run` goes on\n".to_owned())
         }
-    }
+    };
+    report.map(|report| (report, ExitCode::SUCCESS))
+}
+
+fn status(config: &Config, json: bool) -> Result<(String, ExitCode), RunError> {
+    let now = SystemClock::default().unix_seconds();
+    let status = Status::new(Audit::load(&config.data_dir)?, now, Patience::of(config));
+    let code = if status.is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    Ok((if json { status.to_json()? } else { status.to_text(now) }, code))
 }

@@ -9,6 +9,7 @@ use std::{
 use farthing_ledger::checkpoint::SignedCheckpoint;
 use farthing_proto::v1::ledger_service_server::LedgerServiceServer;
 use farthing_service::{
+    clock::{Clock, SystemClock},
     ledger::Ledger,
     listener::{ConnectionLimits, Listener},
     server::{REQUEST_BYTES_MAX, ServeError, Server, ServerSettings},
@@ -42,11 +43,10 @@ struct Peer {
 ///
 /// # Errors
 /// [`RunError::Follow`] with the finding when a log is not as it must be; everything that keeps the program from starting.
-pub async fn run(config: &Config, shutdown: CancellationToken) -> Result<(), RunError> {
+pub async fn run(config: &Config, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Result<(), RunError> {
     let copy = Copy::open(&config.store_dir())?;
     let (issuance, payments) = (config.upstream(Log::Issuance)?, config.upstream(Log::Payments)?);
-    let mut follower =
-        Follower::open(copy.clone(), issuance, payments, config.witness()?, config.evidence_dir()).await?;
+    let mut follower = Follower::open(copy.clone(), issuance, payments, config.setting(clock)?).await?;
     let peers = peers(config)?;
     let buckets = BucketBits::default();
     let stop = shutdown.child_token();
@@ -74,12 +74,15 @@ async fn follow(
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
     let interval = Duration::from_secs(config.interval_seconds.max(1));
+    let before = Audit::load(&config.data_dir).map(|audit| audit.looks).unwrap_or_default();
     loop {
         let looked = look(follower, peers, stop).await;
         // Others read meanwhile what was verified, and the audit says what was found.
         *buckets.write().unwrap_or_else(PoisonError::into_inner) =
             follower.books().policies.iter().map(|(epoch, policy)| (*epoch, policy.body.terms().bucket_bits)).collect();
-        Audit::new(follower.copy(), follower.books()).await?.save(&config.data_dir)?;
+        let mut audit = Audit::new(follower.copy(), follower.books()).await?;
+        audit.looks = Log::ALL.map(|log| (log, follower.look_of(log).or(before.get(&log)))).into();
+        audit.save(&config.data_dir)?;
         match looked {
             Ok(()) => {}
             Err(error @ FollowError::Source { .. }) => tracing::warn!("{error}"),
@@ -102,6 +105,11 @@ async fn look(follower: &mut Follower, peers: &[Peer], stop: &CancellationToken)
     for peer in peers {
         if let Err(error) = ask(follower, peer).await? {
             tracing::warn!("{}: {error}", peer.address);
+            continue;
+        }
+        match follower.gather(peer.log, &peer.remote).await {
+            Err(error @ FollowError::Source { .. }) => tracing::warn!("cosignatures: {error}"),
+            gathered => gathered?,
         }
     }
     Ok(())
@@ -153,7 +161,8 @@ pub async fn compare(config: &Config, issuance: Option<&str>, payments: Option<&
     }
     let copy = Copy::open(&config.store_dir())?;
     let upstreams = (config.upstream(Log::Issuance)?, config.upstream(Log::Payments)?);
-    let follower = Follower::open(copy, upstreams.0, upstreams.1, config.witness()?, config.evidence_dir()).await?;
+    let setting = config.setting(Arc::new(SystemClock::default()))?;
+    let follower = Follower::open(copy, upstreams.0, upstreams.1, setting).await?;
     let (mut report, mut all_told) = (String::new(), true);
     for peer in &all {
         let seen = follower.books().side(peer.log).checkpoint;

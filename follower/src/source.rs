@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use farthing_ecash::entry::{EntryKind, leaf_hash};
+use farthing_ecash::{
+    calendar::Day,
+    entry::{EntryKind, leaf_hash},
+};
 use farthing_ledger::{
     hash::Hash,
     note::SignedNote,
@@ -24,8 +27,15 @@ use tonic::transport::Channel;
 /// How long a server may take to say something.
 const DEADLINES: Deadlines = Deadlines { connect: Duration::from_secs(10), call: Duration::from_secs(60) };
 
-/// Longest message that is read: 64 checkpoints, or an entry with its proof part.
-const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Longest message that is read: 64 checkpoints, a tile, or an entry with its proof part. None of them comes near it.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of entries and proof parts that are read at once; the entry that fills it still belongs to it. So many entries of the
+/// usual 6 kB are more than anybody asks for at a time.
+const ENTRIES_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Checkpoints that a server lists at once, at most.
+const CHECKPOINTS_MAX: usize = 64;
 
 /// A log cannot be read. Nothing is wrong with it for all that is known: to be tried again later.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +49,22 @@ pub enum SourceError {
     /// It is not the server of the log and shows something else than what the log has signed.
     #[error("entry {0} is not what the log has signed: the copy that is read is damaged, or lies")]
     NotSigned(u64),
+    /// It may have left out a checkpoint on which the verdict rests: no finding, because it is not the server of the log.
+    #[error(
+        "this copy may have left a checkpoint out, or the log is not as it must be: {0}. Read the log from its server, or from \
+         another follower"
+    )]
+    LeftOut(String),
+    /// An entry of a day that has not come yet by the clock here.
+    #[error("entry {index} is of {day}, and the clock here says {today}: one of the two clocks is wrong")]
+    DayAhead {
+        /// Which entry.
+        index: u64,
+        /// Its logical day.
+        day: Day,
+        /// The day here.
+        today: Day,
+    },
     /// It refuses a cosignature, and will refuse it again.
     #[error("{0}")]
     Refused(String),
@@ -73,12 +99,17 @@ pub trait Source: Send + Sync {
     fn name(&self) -> String;
 
     /// The newest checkpoint; `None` when there is none yet.
-    async fn newest(&self) -> Result<Option<String>, SourceError>;
+    async fn newest(&self) -> Result<Option<String>, SourceError> {
+        self.cosigned(0).await
+    }
+
+    /// The newest checkpoint that at least so many of the witnesses that it knows have cosigned.
+    async fn cosigned(&self, witnesses: usize) -> Result<Option<String>, SourceError>;
 
     /// Checkpoints of more than `above` entries, ascending; not necessarily all.
     async fn checkpoints(&self, above: u64) -> Result<Vec<String>, SourceError>;
 
-    /// At most `count` entries from this index on.
+    /// At most `count` entries from this index on; fewer when they are long.
     async fn entries(&self, from: u64, count: usize) -> Result<Vec<Fetched>, SourceError>;
 
     /// The hashes of the leaves from one index up to another. There may be fewer of them.
@@ -134,8 +165,9 @@ impl Source for Remote {
         self.address.clone()
     }
 
-    async fn newest(&self) -> Result<Option<String>, SourceError> {
-        match self.client().get_checkpoint(GetCheckpointRequest { cosignatures: 0 }).await {
+    async fn cosigned(&self, witnesses: usize) -> Result<Option<String>, SourceError> {
+        let cosignatures = u32::try_from(witnesses).unwrap_or(u32::MAX);
+        match self.client().get_checkpoint(GetCheckpointRequest { cosignatures }).await {
             Ok(reply) => Ok(Some(reply.into_inner().note)),
             Err(status) => {
                 let failure = Failure::from(status);
@@ -149,20 +181,25 @@ impl Source for Remote {
 
     async fn checkpoints(&self, above_size: u64) -> Result<Vec<String>, SourceError> {
         let reply = self.client().list_checkpoints(ListCheckpointsRequest { above_size }).await;
-        Ok(reply.map_err(unreachable)?.into_inner().notes)
+        let notes = reply.map_err(unreachable)?.into_inner().notes;
+        if notes.len() > CHECKPOINTS_MAX {
+            return Err(SourceError::Malformed("too many checkpoints at once"));
+        }
+        Ok(notes)
     }
 
     async fn entries(&self, from_index: u64, count: usize) -> Result<Vec<Fetched>, SourceError> {
         let request = StreamEntriesRequest { from_index, bucket: None, follow: false, proofs: true };
         let mut stream = self.client().stream_entries(request).await.map_err(unreachable)?.into_inner();
-        let (mut fetched, mut next) = (Vec::with_capacity(count), from_index);
-        while fetched.len() < count {
+        let (mut fetched, mut next, mut bytes) = (Vec::new(), from_index, 0);
+        while fetched.len() < count && bytes < ENTRIES_BYTES_MAX {
             match stream.message().await.map_err(unreachable)?.and_then(|step| step.item) {
                 Some(Item::Entry(entry)) if entry.index == next => {
                     if entry.proof.is_empty() && !entry.proof_hash.is_empty() {
                         return Err(SourceError::Pruned(next));
                     }
                     next += 1;
+                    bytes += entry.entry.len() + entry.proof.len();
                     fetched.push(Fetched { entry: entry.entry, proof: entry.proof });
                 }
                 Some(Item::Entry(_)) => return Err(SourceError::Malformed("log entries out of order")),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use farthing_ledger::{hash::Hash, history, note::SignedNote, proof::ConsistencyProof, tile, view::TreeView};
+use farthing_service::clock::SystemClock;
 use farthing_store::LogRecord;
 
 use crate::{
@@ -38,7 +39,7 @@ impl Source for CopySource {
         "the copy".to_owned()
     }
 
-    async fn newest(&self) -> Result<Option<String>, SourceError> {
+    async fn cosigned(&self, _: usize) -> Result<Option<String>, SourceError> {
         Ok(None)
     }
 
@@ -85,12 +86,12 @@ pub async fn verify(config: &Config) -> Result<String, RunError> {
     }
     let upstream = async |log| {
         let source = Arc::new(CopySource::open(copy.clone(), log).await?);
-        Ok::<_, RunError>(Upstream { source, key: config.verifier_key(log)?, is_mirror: true })
+        Ok::<_, RunError>(Upstream { source, key: config.verifier_key(log)?, is_mirror: true, hand_back: None })
     };
     let (issuance, payments) = (upstream(Log::Issuance).await?, upstream(Log::Payments).await?);
     let again = Copy::open(&fresh)?;
-    let mut follower =
-        Follower::open(again.clone(), issuance, payments, config.witness()?, config.evidence_dir()).await?;
+    let setting = config.setting(Arc::new(SystemClock::default()))?;
+    let mut follower = Follower::open(again.clone(), issuance, payments, setting).await?;
     let followed = follower.follow().await;
     let (issued, paid) = (follower.books().issuance.checkpoint, follower.books().payments.checkpoint);
     drop(follower);

@@ -220,7 +220,16 @@ impl Published {
                 Some(kept) => kept,
                 None => self.bare(&checkpoint)?,
             };
+            if kept.text() != checkpoint.note().text() {
+                // The same tree, and other words over it by the same key.
+                self.keep_evidence(checkpoint.note());
+                return Err(CosignError::Contradiction);
+            }
             found.iter().for_each(|cosigned| kept.add(cosigned.signature.clone()));
+            // Who gathers cosignatures sees the same ones again and again.
+            if stored.as_deref() == Some(kept.to_string().as_bytes()) {
+                return Ok(());
+            }
             let batch = match stored {
                 Some(stored) => Batch::new().expect_equals(COSIGNED, place.as_slice(), stored),
                 None => Batch::new().expect_absent(COSIGNED, place.as_slice()),

@@ -1,6 +1,6 @@
 //! What a checkpoint may say of the entries below it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use farthing_ecash::{keys::KeyId, spent::SpentInput};
 use farthing_ledger::{checkpoint::Checkpoint, hash::Hash};
@@ -23,40 +23,48 @@ pub struct IssuanceHead {
     pub withdrawn: u128,
 }
 
+/// What was entered up to a checkpoint; later entries may have been entered too.
+#[derive(Debug)]
+pub struct Seen {
+    /// Root of the tree of so many entries.
+    pub root: Hash,
+    /// Of a payments checkpoint: what is known of the issuance checkpoint that it names.
+    pub issuance: Option<IssuanceHead>,
+    /// Of the payments log: the inputs of the transactions since the checkpoint before.
+    pub inputs: Arc<Vec<SpentInput>>,
+    /// Of the payments log: sum of the redemptions, in minor units.
+    pub redeemed: u128,
+    /// Of the payments log: sum of the fees, in minor units.
+    pub fees: u128,
+}
+
 impl Books {
-    /// Takes note of a checkpoint over exactly the entries entered so far. Of a payments checkpoint, `issuance` is what is
-    /// known of the issuance checkpoint that it names, and `inputs` are those of the transactions since the one before.
+    /// Takes note of a checkpoint over entries that were entered.
     ///
     /// # Errors
     /// [`Finding`]. Then the books are to be thrown away.
-    pub fn conclude(
-        &mut self,
-        log: Log,
-        checkpoint: &Checkpoint,
-        issuance: Option<IssuanceHead>,
-        inputs: &[SpentInput],
-    ) -> Result<(), Finding> {
+    pub fn conclude(&mut self, log: Log, checkpoint: &Checkpoint, seen: &Seen) -> Result<(), Finding> {
         let wrong = |what| Finding::checkpoint(log, checkpoint.size, what);
-        if self.side(log).tree.head() != checkpoint.head() {
+        if seen.root != checkpoint.root || checkpoint.size > self.side(log).tree.size() {
             return Err(wrong(Wrong::Root));
         }
         if log == Log::Payments {
-            self.conclude_payments(checkpoint, issuance).map_err(wrong)?;
-            self.check_spent(checkpoint, inputs).map_err(wrong)?;
+            self.conclude_payments(checkpoint, seen).map_err(wrong)?;
+            self.check_spent(checkpoint, &seen.inputs).map_err(wrong)?;
         }
         self.side_mut(log).checkpoint = checkpoint.size;
         Ok(())
     }
 
-    fn conclude_payments(&mut self, checkpoint: &Checkpoint, issuance: Option<IssuanceHead>) -> Result<(), Wrong> {
+    fn conclude_payments(&mut self, checkpoint: &Checkpoint, seen: &Seen) -> Result<(), Wrong> {
         let named = checkpoint.issuance.ok_or(Wrong::IssuanceMissing)?;
         let issuance =
-            issuance.filter(|issuance| issuance.root == named.root).ok_or(Wrong::IssuanceOther(named.size))?;
+            seen.issuance.filter(|issuance| issuance.root == named.root).ok_or(Wrong::IssuanceOther(named.size))?;
         if named.size < self.issuance_named {
             return Err(Wrong::IssuanceGoesBack);
         }
         self.issuance_named = named.size;
-        let (withdrawn, redeemed, fees) = (issuance.withdrawn, self.redeemed, self.fees);
+        let (withdrawn, redeemed, fees) = (issuance.withdrawn, seen.redeemed, seen.fees);
         let out = redeemed.checked_add(fees).ok_or(Wrong::TooMuch)?;
         let circulating = withdrawn.checked_sub(out).ok_or(Wrong::PaidOut { withdrawn, redeemed, fees })?;
         if circulating < CIRCULATION_END { Ok(()) } else { Err(Wrong::TooMuch) }

@@ -39,7 +39,7 @@ impl Entering<'_> {
         if self.books.keys.values().any(|before| before.currency() != key.currency()) {
             return Err(Wrong::KeyCurrency);
         }
-        self.books.key_entries.insert(key.id(), self.index);
+        self.books.key_entries.insert(key.id(), (self.index, entry.day()));
         Arc::make_mut(&mut self.books.keys).insert(key.id(), key);
         Ok(())
     }

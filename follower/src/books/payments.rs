@@ -18,11 +18,14 @@ use farthing_policy::Policy;
 use super::{Entering, Published};
 use crate::finding::Wrong;
 
+/// Days after that of a newer policy on which the one before may still be used (docs/POLICY.md: a grace is at most 24 hours).
+const GRACE_DAYS_MAX: u32 = 1;
+
 impl Entering<'_> {
     /// A transaction that the redeemer has accepted.
     pub(super) fn enter_payment(&mut self, day: Day, logged: &Logged) -> Result<PolicyTerms, Wrong> {
         let core = logged.core();
-        let terms = self.terms(core)?;
+        let terms = self.terms(day, core)?;
         self.enter_serials(core)?;
         let publics = core.publics();
         match core.statement() {
@@ -53,13 +56,23 @@ impl Entering<'_> {
         Ok(terms)
     }
 
-    /// The terms of the policy that it names: the one in force or the one before, published before it. A rule that it shows
-    /// is one of those published under its key.
-    fn terms(&self, core: &Core) -> Result<PolicyTerms, Wrong> {
+    /// The terms of the policy that it names: the one in force or, for the grace, the one before, published before it. A rule
+    /// that it shows is one of those published under its key.
+    fn terms(&self, day: Day, core: &Core) -> Result<PolicyTerms, Wrong> {
         let header = core.header();
         let mut in_force = self.books.policies.values().rev().take(2);
-        let named = in_force.find(|it| (it.body.terms().epoch, it.hash) == (header.epoch, header.policy));
-        let named = named.ok_or(Wrong::PolicyUnknown)?;
+        let is_named = |it: &&Published| (it.body.terms().epoch, it.hash) == (header.epoch, header.policy);
+        let newest = in_force.next().ok_or(Wrong::PolicyUnknown)?;
+        let named = if is_named(&newest) {
+            newest
+        } else {
+            let before = in_force.find(is_named).ok_or(Wrong::PolicyUnknown)?;
+            // No grace is longer than a day, so it ends on the day after that of the newer policy.
+            if day.get() > newest.day.get().saturating_add(GRACE_DAYS_MAX) {
+                return Err(Wrong::PolicyReplaced { epoch: header.epoch, since: newest.day, day });
+            }
+            before
+        };
         let shows_rule = core.input_keys().any(|(kind, _)| kind == Kind::Rule);
         if shows_rule && !self.books.rules.contains(&(named.hash, header.key)) {
             return Err(Wrong::RulesUnknown);

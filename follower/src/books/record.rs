@@ -70,7 +70,7 @@ impl BooksRecord {
         Self {
             issuance: SideRecord::new(&books.issuance),
             payments: SideRecord::new(&books.payments),
-            keys: books.key_entries.values().copied().collect(),
+            keys: books.key_entries.values().map(|(index, _)| *index).collect(),
             policies: books.policies.values().map(|policy| policy.index).collect(),
             rules: books.rules_entries.clone(),
             issuance_named: books.issuance_named,
@@ -95,8 +95,9 @@ impl BooksRecord {
         let entry = |log, index: &u64| entries.get(&(log, *index)).ok_or(RecordError);
         let (mut keys, mut key_entries) = (BTreeMap::new(), BTreeMap::new());
         for index in &self.keys {
-            let key = PublicKey::from_bytes(entry(Log::Issuance, index)?.body()).map_err(|_| RecordError)?;
-            key_entries.insert(key.id(), *index);
+            let found = entry(Log::Issuance, index)?;
+            let key = PublicKey::from_bytes(found.body()).map_err(|_| RecordError)?;
+            key_entries.insert(key.id(), (*index, found.day()));
             keys.insert(key.id(), key);
         }
         let mut policies = BTreeMap::new();

@@ -11,7 +11,7 @@ use farthing_ledger::{
     view::TreeView,
 };
 
-use super::{FollowError, Follower, LEAVES_MAX};
+use super::{FollowError, Follower};
 use crate::{
     copy::CopyError,
     evidence,
@@ -19,6 +19,9 @@ use crate::{
     log::Log,
     source::{Source, SourceError, tiles},
 };
+
+/// How far ahead somebody may be who is held against the copy by all its hashes: 128 MiB of them.
+const BEYOND_MAX: u64 = 1 << 22;
 
 /// Leaves read at a time when a whole tree is held against the copy: 2 MiB.
 const LEAVES_AT_ONCE: u64 = 1 << 16;
@@ -92,8 +95,10 @@ impl Follower {
             return Ok(());
         }
         let broken = |source| FollowError::Source { log, from: shower.name(), source };
-        if head.size - own > LEAVES_MAX {
-            return Err(broken(SourceError::Malformed("a checkpoint that adds too much at once")));
+        if head.size - own > BEYOND_MAX {
+            return Err(broken(SourceError::Malformed(
+                "a checkpoint that is too far ahead to be compared: follow first",
+            )));
         }
         match self.relation(log, head, shower).await? {
             Relation::Continues => Ok(()),
@@ -107,7 +112,7 @@ impl Follower {
         }
     }
 
-    fn view(&self, log: Log) -> TreeView {
+    pub(super) fn view(&self, log: Log) -> TreeView {
         TreeView::new(self.copy.store().clone(), log.name(), Arc::new(self.followed(log).edge.clone()))
     }
 
@@ -132,7 +137,7 @@ impl Follower {
         match self.relation(log, head, followed.upstream.source.as_ref()).await? {
             Relation::Differs(index) => Ok(self.split(Finding::entry(log, index, Wrong::SplitView), own, checkpoint)),
             Relation::NotShown if !followed.upstream.is_mirror => {
-                Ok(self.found(Finding::checkpoint(log, head.size, Wrong::Root), checkpoint, None))
+                Ok(self.found(Finding::checkpoint(log, head.size, Wrong::Root), checkpoint, &[]))
             }
             // Of a mirror, or not what was sent a moment before.
             Relation::NotShown | Relation::Continues => {

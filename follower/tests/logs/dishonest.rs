@@ -168,8 +168,14 @@ async fn a_tagged_proof_over_inputs_is_named() {
                 change(checkpoint);
             }
         };
-        let finding = World::new(&plan.sign_with(change)).finding().await;
+        let world = World::new(&plan.sign_with(change));
+        let finding = world.finding().await;
         assert_eq!(finding, Finding::checkpoint(Log::Payments, size, finding.what.clone()));
+        // The checkpoint before says which inputs are meant, and the issuance checkpoint under which keys they may be.
+        let kept = world.kept();
+        for what in ["-before", "-issuance", "-signed", "-finding"] {
+            assert!(kept.iter().any(|name| name.ends_with(what)), "{what}: {kept:?}");
+        }
         finding.what
     };
     assert_eq!(wrong(&|it| it.spent[0].proof = other.clone()).await, Wrong::SpentProof(key));
@@ -283,4 +289,49 @@ async fn terms_and_grants_hold() {
     let at = plan.log(Log::Issuance)[grant].entry.len() - 4;
     plan.log(Log::Issuance)[grant].entry[at..].copy_from_slice(&(TODAY.get() + 8).to_le_bytes());
     assert_eq!(found(&plan).await, Finding::entry(Log::Issuance, grant as u64, Wrong::GrantTooLong));
+}
+
+/// A policy is used after the grace of the one that has replaced it.
+#[tokio::test]
+async fn a_policy_that_was_replaced_long_ago_is_named() {
+    let before = |days: u32| farthing_ecash::calendar::Day::new(TODAY.get() - days);
+    let replaced = |days: u32| {
+        let mut plan = story();
+        for entry in &mut plan.log(Log::Payments)[..2] {
+            entry.entry[1..5].copy_from_slice(&before(2).get().to_le_bytes());
+        }
+        plan.insert(Log::Payments, 2, fetched(EntryKind::Policy, before(days), body(4).to_bytes(), &[]));
+        plan
+    };
+    World::new(&replaced(1).sign()).follower().await.follow().await.unwrap();
+    let plan = replaced(2);
+    let pay = plan.find(Log::Payments, transaction(Statement::Pay));
+    let wrong = Wrong::PolicyReplaced { epoch: 3, since: before(2), day: TODAY };
+    assert_eq!(found(&plan).await, payments(pay, wrong));
+}
+
+/// A key that has been announced before, and began later, is the one that signs: another one would tell wallets apart.
+#[tokio::test]
+async fn a_key_that_another_has_followed_is_named() {
+    use farthing_ecash::{amount::Currency, keys::SigningKey};
+    let days = |count: u32| farthing_ecash::calendar::Day::new(TODAY.get() - count);
+    let mut dates = crate::town::dates();
+    dates.first = days(1);
+    let newer = SigningKey::generate(Currency::new("EUR", 6).unwrap(), dates, &mut Sequence::new("newer")).unwrap();
+    let newer = newer.public();
+    let announced = |day| {
+        let mut plan = story();
+        plan.log(Log::Issuance)[0].entry[1..5].copy_from_slice(&days(1).get().to_le_bytes());
+        plan.insert(Log::Issuance, 1, fetched(EntryKind::Key, day, newer.to_bytes(), &[]));
+        // The grant stands one entry later, so the story is told until before the renewal.
+        let renew = plan.find(Log::Payments, transaction(Statement::Renew));
+        plan.remove(Log::Payments, renew);
+        plan
+    };
+    let key = story().signing_key().public().id();
+    let register = announced(days(1)).find(Log::Issuance, transaction(Statement::Register));
+    let wrong = Wrong::KeyNotCurrent { key, current: newer.id() };
+    assert_eq!(found(&announced(days(1))).await, Finding::entry(Log::Issuance, register as u64, wrong));
+    // On the day on which it is announced a server may not know it yet.
+    World::new(&announced(TODAY).sign()).follower().await.follow().await.unwrap();
 }

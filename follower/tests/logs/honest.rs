@@ -1,11 +1,28 @@
 //! Logs in which everything is as it must be.
 
-use farthing_follower::{audit::Audit, export, follower::FollowError, log::Log, source::SourceError};
-use farthing_ledger::{checkpoint::SignedCheckpoint, hash::Hash, tile, tree::Frontier};
+use std::time::Duration;
+
+use farthing_ecash::calendar::Day;
+use farthing_follower::{
+    audit::Audit,
+    export,
+    follower::{FollowError, Follower},
+    log::Log,
+    source::SourceError,
+    status::{Patience, Status},
+};
+use farthing_ledger::{
+    checkpoint::{Checkpoint, SignedCheckpoint},
+    hash::Hash,
+    tile,
+    tree::Frontier,
+};
+use farthing_service::clock::Clock as _;
 
 use crate::{
     plan::{place, signer, story},
     served::{World, close},
+    town::TODAY,
 };
 
 #[tokio::test]
@@ -17,7 +34,9 @@ async fn both_logs_are_verified_cosigned_and_audited() {
     for log in Log::ALL {
         let entries = signed.logs[place(log)].len() as u64;
         assert_eq!(follower.books().side(log).checkpoint, entries);
-        assert_eq!(world.cosigned(log), [entries]);
+        // Each checkpoint, so that witnesses that look at different moments cosign the same ones.
+        let sizes: Vec<_> = signed.notes[place(log)].iter().map(|note| note.head().size).collect();
+        assert_eq!(world.cosigned(log), sizes);
         // Whoever asks the follower gets the cosigned checkpoint.
         let note = follower.published(log).checkpoint(1).unwrap();
         assert!(note.verify(World::witness().verifier()).unwrap().is_some());
@@ -35,7 +54,7 @@ async fn both_logs_are_verified_cosigned_and_audited() {
     assert_eq!(again, audit);
     // Nothing new: nothing is cosigned again.
     follower.follow().await.unwrap();
-    assert_eq!(world.cosigned(Log::Payments).len(), 1);
+    assert_eq!(world.cosigned(Log::Payments).len(), signed.notes[1].len());
     assert!(world.kept().is_empty());
 }
 
@@ -82,6 +101,78 @@ async fn what_cannot_be_read_yet_is_waited_for() {
     assert!(fewer, "{waiting:?}");
     world.server(Log::Payments).shown().entries.push(last);
     follower.follow().await.unwrap();
+}
+
+/// An entry of the day after tomorrow: the clock of the log is wrong, or the one here. It waits, and nothing is found.
+#[tokio::test]
+async fn a_day_that_has_not_come_yet_is_waited_for() {
+    let signed = story().sign();
+    let world = World::new(&signed);
+    let noon = |day: u32| 86_400 * i64::from(day) + 43_200;
+    world.clock.set(noon(TODAY.get() - 2));
+    let mut follower = world.follower().await;
+    let waiting = follower.follow().await;
+    let ahead = SourceError::DayAhead { index: 0, day: TODAY, today: Day::new(TODAY.get() - 2) }.to_string();
+    assert!(matches!(&waiting, Err(FollowError::Source { source, .. }) if source.to_string() == ahead), "{waiting:?}");
+    assert!(world.kept().is_empty() && follower.look_of(Log::Issuance).checked_at.is_none());
+    assert!(follower.look_of(Log::Issuance).waiting_for.unwrap().contains(&ahead));
+    // Time zones: somewhere it is tomorrow already.
+    world.clock.set(noon(TODAY.get() - 1));
+    follower.follow().await.unwrap();
+    let look = follower.look_of(Log::Issuance);
+    let now = Some(noon(TODAY.get() - 1));
+    assert_eq!((look.checked_at, look.grown_at, look.waiting_for), (now, now, None));
+}
+
+/// A log that is no longer shown shows in the status, and in its exit code.
+#[tokio::test]
+async fn a_log_that_is_not_shown_any_more_is_stale() {
+    let signed = story().sign();
+    let world = World::new(&signed);
+    let mut follower = world.follower().await;
+    let patience = Patience { stale_after: 1_000, quiet_after: 5_000 };
+    let status = async |follower: &Follower| {
+        let mut audit = Audit::new(follower.copy(), follower.books()).await.unwrap();
+        audit.looks = Log::ALL.map(|log| (log, follower.look_of(log))).into();
+        Status::new(audit, world.clock.unix_seconds(), patience)
+    };
+    assert!(!status(&follower).await.is_well, "nothing was ever verified");
+    follower.follow().await.unwrap();
+    assert!(status(&follower).await.is_well);
+    // The redeemer does not answer any more.
+    world.clock.pass(Duration::from_secs(900));
+    follower.follow().await.unwrap();
+    world.server(Log::Payments).shown().is_silent = true;
+    world.clock.pass(Duration::from_secs(1_001));
+    follower.follow().await.unwrap_err();
+    let told = status(&follower).await;
+    let [issuance, payments] = Log::ALL.map(|log| told.logs[&log].clone());
+    assert_eq!((told.is_well, issuance.stale, issuance.waiting_for), (false, None, None));
+    assert!(payments.stale.is_some() && payments.waiting_for.is_some());
+    assert!(told.to_text(world.clock.unix_seconds()).contains("STALE: it could not be looked through"));
+    assert!(told.to_json().unwrap().contains("\"is_well\": false"));
+    // It answers again, and nothing is ever written: that shows later.
+    world.server(Log::Payments).shown().is_silent = false;
+    follower.follow().await.unwrap();
+    assert!(status(&follower).await.is_well);
+    world.clock.pass(Duration::from_secs(5_000));
+    follower.follow().await.unwrap();
+    assert!(status(&follower).await.logs.values().all(|log| log.stale.unwrap().contains("not grown")));
+}
+
+/// A checkpoint of more entries than any log adds at once is not worth the memory.
+#[tokio::test]
+async fn too_much_at_once_is_not_read() {
+    let signed = story().sign();
+    let world = World::new(&signed);
+    let log = Log::Issuance;
+    let (origin, root) = (format!("{log}.example"), Hash::leaf(b"root"));
+    let huge = Checkpoint { origin, size: 1 << 40, root, issuance: None, spent: Vec::new() };
+    world.server(log).shown().notes = vec![huge.sign(&signer(log)).unwrap().note().to_string()];
+    let waiting = world.follower().await.follow().await;
+    let refused = matches!(&waiting, Err(FollowError::Source { source: SourceError::Malformed(what), .. }) if what.contains("too much"));
+    assert!(refused, "{waiting:?}");
+    assert!(world.kept().is_empty());
 }
 
 #[tokio::test]

@@ -4,8 +4,10 @@
 mod altered;
 mod dishonest;
 mod honest;
+mod mirror;
 mod plan;
 mod served;
 mod split;
 #[path = "../../../ecash/tests/town/town.rs"]
 mod town;
+mod witnesses;

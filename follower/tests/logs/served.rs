@@ -8,23 +8,24 @@ use std::{
 use farthing_follower::{
     copy::Copy,
     finding::Finding,
-    follower::{FollowError, Follower, Upstream},
+    follower::{FollowError, Follower, Setting, Upstream},
     log::Log,
     source::{Fetched, Source, SourceError},
 };
 use farthing_ledger::{
     checkpoint::SignedCheckpoint,
     hash::Hash,
-    key::CosignerKey,
+    key::{CosignerKey, VerifierKey},
     note::SignedNote,
     proof::{ConsistencyProof, consistency_nodes},
     tree::Frontier,
 };
+use farthing_service::clock::ManualClock;
 use tempfile::TempDir;
 
 use crate::{
     plan::{Signed, place, signer},
-    town::Sequence,
+    town::{Sequence, TODAY},
 };
 
 /// What a server shows.
@@ -35,6 +36,8 @@ pub(crate) struct Shown {
     pub(crate) notes: Vec<String>,
     /// What witnesses have handed back.
     pub(crate) cosigned: Vec<String>,
+    /// Whether nobody answers.
+    pub(crate) is_silent: bool,
 }
 
 #[derive(Clone, Default)]
@@ -56,8 +59,13 @@ impl Source for Served {
         "https://log.example".to_owned()
     }
 
-    async fn newest(&self) -> Result<Option<String>, SourceError> {
-        Ok(self.shown().notes.last().cloned())
+    async fn cosigned(&self, witnesses: usize) -> Result<Option<String>, SourceError> {
+        let shown = self.shown();
+        if shown.is_silent {
+            return Err(SourceError::Unreachable("nobody answers".to_owned()));
+        }
+        let signatures = |note: &&String| note.lines().filter(|line| line.starts_with("— ")).count() > witnesses;
+        Ok(if witnesses == 0 { shown.notes.last() } else { shown.cosigned.iter().rev().find(signatures) }.cloned())
     }
 
     async fn checkpoints(&self, above: u64) -> Result<Vec<String>, SourceError> {
@@ -93,6 +101,9 @@ pub(crate) struct World {
     pub(crate) home: TempDir,
     pub(crate) servers: [Served; 2],
     pub(crate) is_mirror: bool,
+    /// Other witnesses whose cosignatures the follower gives out.
+    pub(crate) others: Vec<VerifierKey>,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 impl World {
@@ -101,6 +112,9 @@ impl World {
             home: tempfile::tempdir().unwrap(),
             servers: [Served::default(), Served::default()],
             is_mirror: false,
+            others: Vec::new(),
+            // The stories are of days before.
+            clock: Arc::new(ManualClock::new(86_400 * i64::from(TODAY.get() + 10))),
         };
         for log in Log::ALL {
             let rounds = signed.notes[place(log)].len();
@@ -120,7 +134,7 @@ impl World {
         let entries = signed.logs[place(log)][..size].to_vec();
         let leaves = entries.iter().map(Fetched::leaf).collect();
         let notes = notes.iter().map(|note| note.note().to_string()).collect();
-        *self.server(log).shown() = Shown { entries, leaves, notes, cosigned: Vec::new() };
+        *self.server(log).shown() = Shown { entries, leaves, notes, ..Shown::default() };
     }
 
     pub(crate) fn witness() -> CosignerKey {
@@ -133,10 +147,15 @@ impl World {
             source: Arc::new(self.server(log).clone()),
             key: signer(log).verifier().clone(),
             is_mirror: self.is_mirror,
+            hand_back: (!self.is_mirror).then(|| Arc::new(self.server(log).clone()) as Arc<dyn Source>),
         };
-        let evidence = self.evidence().to_path_buf();
-        let (issuance, payments) = (upstream(Log::Issuance), upstream(Log::Payments));
-        Follower::open(copy, issuance, payments, Self::witness(), evidence).await.unwrap()
+        let setting = Setting {
+            witness: Self::witness(),
+            others: self.others.clone(),
+            evidence: self.evidence(),
+            clock: self.clock.clone(),
+        };
+        Follower::open(copy, upstream(Log::Issuance), upstream(Log::Payments), setting).await.unwrap()
     }
 
     pub(crate) fn evidence(&self) -> std::path::PathBuf {
