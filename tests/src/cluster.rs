@@ -87,9 +87,9 @@ impl Cluster {
         let dir = std::path::absolute(dir)?;
         let ports = Ports::free()?;
         write(&dir.join("policy.toml"), &setup.policy)?;
-        let witness = Self::make_witness(&dir.join("follower"))?;
-        write(&dir.join("issuer/issuer.toml"), &ports.issuer_config(&witness))?;
-        write(&dir.join("redeemer/redeemer.toml"), &ports.redeemer_config(&witness))?;
+        let witnesses = Self::make_witnesses(&dir)?;
+        write(&dir.join("issuer/issuer.toml"), &ports.issuer_config(&witnesses))?;
+        write(&dir.join("redeemer/redeemer.toml"), &ports.redeemer_config(&witnesses))?;
         let mut cluster = Self { dir, ports, clock: setup.clock, issuer: None, redeemer: None };
         cluster.start_issuer().await?;
         cluster.start_redeemer().await?;
@@ -298,7 +298,7 @@ impl Ports {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
-    fn issuer_config(&self, witness: &str) -> String {
+    fn issuer_config(&self, [first, second]: &[String; 2]) -> String {
         format!(
             r#"data_dir = "data"
 origin = "issuer.example/farthing/issuance"
@@ -311,13 +311,13 @@ directory_interval_seconds = 1
 dev_certs = "../dev-certs"
 
 [log]
-witnesses = ["{witness}"]
+witnesses = ["{first}", "{second}"]
 "#,
             self.issuer, self.admin, self.redemption
         )
     }
 
-    fn redeemer_config(&self, witness: &str) -> String {
+    fn redeemer_config(&self, [first, second]: &[String; 2]) -> String {
         format!(
             r#"data_dir = "data"
 origin = "redeemer.example/farthing/payments"
@@ -330,7 +330,7 @@ dev_certs = "../dev-certs"
 address = "https://127.0.0.1:{}"
 
 [log]
-witnesses = ["{witness}"]
+witnesses = ["{first}", "{second}"]
 "#,
             self.redeemer, self.redemption
         )

@@ -1,15 +1,15 @@
 //! Followers of real servers, over TLS: one reads from the servers, another from the first, and servers that were set back.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use farthing_follower::{config::Config, log::Log, run};
-use farthing_ledger::checkpoint::SignedCheckpoint;
+use farthing_ledger::{checkpoint::SignedCheckpoint, quorum::TrustPolicy};
 use farthing_tests::{
-    cluster::{Cluster, RunningFollower, Setup},
+    cluster::{Cluster, Setup},
     demo::{PASSPHRASE, copy_dir},
 };
-use farthing_wallet::Wallet;
+use farthing_wallet::{Options, Wallet};
 
 const POLICY: &str = include_str!("../src/demo/policy.toml");
 
@@ -36,7 +36,7 @@ async fn a_follower_of_a_follower_sees_the_same_logs() {
         assert!(cluster.cosigned(log).await.unwrap() > 0);
     }
     let second_config = cluster.second_follower().unwrap();
-    let mut second = RunningFollower::start(&second_config).unwrap();
+    let mut second = cluster.start_follower_with(&second_config).unwrap();
     let mirrored = second.verified(Log::ALL.map(|log| verified.logs[&log].checkpoint)).await.unwrap();
     second.stop().await.unwrap();
     assert_eq!((mirrored.wallets, &mirrored.policies), (verified.wallets, &verified.policies));
@@ -46,6 +46,31 @@ async fn a_follower_of_a_follower_sees_the_same_logs() {
     let report = run::compare(&config, Some(&config.issuance.address), Some(&config.payments.address)).await.unwrap();
     assert_eq!(report.matches("agrees on").count(), 2, "{report}");
     first.stop().await.unwrap();
+    cluster.stop().await.unwrap();
+}
+
+/// A wallet that asks for two witnesses and reads from the first follower alone. The second reads from the first too, and hands
+/// its cosignatures to the servers, where the first finds them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_over_one_follower_finds_the_cosignatures_of_two() {
+    let home = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(home.path(), Setup::with_policy(POLICY)).await.unwrap();
+    let paths = [cluster.follower_config(), cluster.second_follower().unwrap()];
+    let followers = paths.each_ref().map(|path| cluster.start_follower_with(path).unwrap());
+    let configs = paths.each_ref().map(|path| Config::load(path).unwrap());
+    let logs = Log::ALL.map(|log| configs[0].verifier_key(log).unwrap());
+    let witnesses = configs.each_ref().map(|config| config.witness().unwrap().verifier().clone());
+    let trust = TrustPolicy::with_witnesses(logs, witnesses, 2).unwrap().to_string();
+    let invitation = cluster.invite("alice@bank.example", "person").await.unwrap();
+    let options = Options { trust: Some(trust), checkpoint_patience: Duration::from_secs(120), ..Options::default() };
+    let connection = cluster.connection_over_follower();
+    let path = home.path().join("alice");
+    let (wallet, _) = Wallet::create_with(&path, PASSPHRASE, &connection, None, options).await.unwrap();
+    wallet.register("alice@bank.example", &invitation).await.unwrap();
+    wallet.close().await;
+    for follower in followers {
+        follower.stop().await.unwrap();
+    }
     cluster.stop().await.unwrap();
 }
 

@@ -6,6 +6,7 @@ mod dishonest;
 mod honest;
 mod mirror;
 mod plan;
+mod remote;
 mod served;
 mod split;
 #[path = "../../../ecash/tests/town/town.rs"]

@@ -1,16 +1,25 @@
 //! A follower of the cluster's logs, as its operator would set it up.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use farthing_follower::{self as follower, audit::Audit, error::RunError, log::Log};
+use farthing_service::clock::Clock;
+use farthing_wallet::{Connection, ServerAddress};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Cluster;
+use super::{Cluster, Ports};
 use crate::demo::Failure;
 
-/// The name of the witness.
-const NAME: &str = "follower.example/w1";
+/// The names of the witnesses.
+const NAMES: [&str; 2] = ["follower.example/w1", "second-follower.example/w1"];
+
+/// Their folders.
+const FOLDERS: [&str; 2] = ["follower", "second-follower"];
 
 /// How often it is looked whether a follower has come so far, and how long in between.
 const LOOKS: usize = 1_200;
@@ -24,39 +33,52 @@ pub struct RunningFollower {
 }
 
 impl Cluster {
-    /// Makes the follower's folder with the key by which it cosigns. Returns its public key.
-    pub(super) fn make_witness(folder: &std::path::Path) -> Result<String, Failure> {
-        let _ = follower::init::init(folder, NAME)?;
-        let config = follower::config::Config::load(&folder.join("follower.toml"))?;
-        Ok(config.witness()?.verifier().to_string())
+    /// Makes the folders of two followers with the keys by which they cosign. Returns their public keys.
+    pub(super) fn make_witnesses(dir: &Path) -> Result<[String; 2], Failure> {
+        let make = |folder: &str, name| {
+            let _ = follower::init::init(&dir.join(folder), name)?;
+            Self::witness_key(&dir.join(folder).join("follower.toml"))
+        };
+        Ok([make(FOLDERS[0], NAMES[0])?, make(FOLDERS[1], NAMES[1])?])
+    }
+
+    /// The public key of the witness with this configuration file.
+    fn witness_key(config: &Path) -> Result<String, Failure> {
+        Ok(follower::config::Config::load(config)?.witness()?.verifier().to_string())
     }
 
     /// The follower's configuration file.
     #[must_use]
     pub fn follower_config(&self) -> PathBuf {
-        self.dir.join("follower/follower.toml")
+        self.dir.join(FOLDERS[0]).join("follower.toml")
     }
 
     /// Writes it, now that the servers have made the keys of their logs.
     pub(super) fn write_follower_config(&self) -> Result<(), Failure> {
-        let text = self.follower_toml(Ports::of(self))?;
+        let text = self.follower_toml(Sources::of(self))?;
         Ok(std::fs::write(self.follower_config(), text)?)
     }
 
-    fn follower_toml(&self, ports: Ports) -> Result<String, Failure> {
+    fn follower_toml(&self, sources: Sources) -> Result<String, Failure> {
         let issuer = self.issuer.as_ref().ok_or("the issuer is not running")?;
         let redeemer = self.redeemer.as_ref().ok_or("the redeemer is not running")?;
-        let Ports { issuance, payments, mirror, served } = ports;
+        let Sources { issuance, payments, mirror, served, other } = sources;
+        let servers = [self.issuer_address(), self.redeemer_address()];
+        // Of a mirror nobody would take the cosignatures otherwise.
+        let taker = |server| if mirror { format!("hand_back = \"https://{server}\"") } else { String::new() };
+        let other = Self::witness_key(&self.dir.join(other).join("follower.toml"))?;
         Ok(format!(
             r#"data_dir = "data"
 witness_key = "witness.key"
 interval_seconds = 1
 dev_certs = "../dev-certs"
+witnesses = ["{other}"]
 
 [issuance]
 address = "https://127.0.0.1:{issuance}"
 verifier_key = "{}"
 mirror = {mirror}
+{}
 {}
 
 [payments]
@@ -64,10 +86,13 @@ address = "https://127.0.0.1:{payments}"
 verifier_key = "{}"
 mirror = {mirror}
 {}
+{}
 "#,
             issuer.handles.published().key(),
+            taker(servers[0]),
             served[0].map_or_else(String::new, |port| format!("listen = \"127.0.0.1:{port}\"")),
             redeemer.handles.published.key(),
+            taker(servers[1]),
             served[1].map_or_else(String::new, |port| format!("listen = \"127.0.0.1:{port}\"")),
         ))
     }
@@ -77,7 +102,22 @@ mirror = {mirror}
     /// # Errors
     /// What is wrong with its configuration.
     pub fn start_follower(&self) -> Result<RunningFollower, Failure> {
-        RunningFollower::start(&self.follower_config())
+        self.start_follower_with(&self.follower_config())
+    }
+
+    /// Starts a follower with a configuration file. Its time is that of the cluster.
+    ///
+    /// # Errors
+    /// What is wrong with its configuration.
+    pub fn start_follower_with(&self, config: &Path) -> Result<RunningFollower, Failure> {
+        RunningFollower::start(config, self.clock.clone())
+    }
+
+    /// What a wallet needs to reach both servers, and to read the logs from the follower alone.
+    #[must_use]
+    pub fn connection_over_follower(&self) -> Connection {
+        let ledger = |port| ServerAddress { url: format!("https://{}", Ports::address(port)), ca: self.authority() };
+        Connection { ledgers: self.ports.follower.map(ledger).into(), ..self.connection() }
     }
 
     /// Sets another follower up that reads from the first one, under a name of its own. Returns its configuration file.
@@ -85,42 +125,39 @@ mirror = {mirror}
     /// # Errors
     /// When it cannot be written.
     pub fn second_follower(&self) -> Result<PathBuf, Failure> {
-        let folder = self.dir.join("second-follower");
-        Self::make_witness(&folder)?;
         let [issuance, payments] = self.ports.follower;
-        let text = self.follower_toml(Ports { issuance, payments, mirror: true, served: [None, None] })?;
-        let path = folder.join("follower.toml");
+        let sources = Sources { issuance, payments, mirror: true, served: [None, None], other: FOLDERS[0] };
+        let text = self.follower_toml(sources)?;
+        let path = self.dir.join(FOLDERS[1]).join("follower.toml");
         std::fs::write(&path, text)?;
         Ok(path)
     }
 }
 
 /// Where a follower reads and serves.
-struct Ports {
+struct Sources {
     issuance: u16,
     payments: u16,
     mirror: bool,
     served: [Option<u16>; 2],
+    /// The folder of the follower whose cosignatures it gives out too.
+    other: &'static str,
 }
 
-impl Ports {
+impl Sources {
     fn of(cluster: &Cluster) -> Self {
         let ports = &cluster.ports;
         let served = ports.follower.map(Some);
-        Self { issuance: ports.issuer, payments: ports.redeemer, mirror: false, served }
+        Self { issuance: ports.issuer, payments: ports.redeemer, mirror: false, served, other: FOLDERS[1] }
     }
 }
 
 impl RunningFollower {
-    /// Starts a follower with a configuration file.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn start(config: &std::path::Path) -> Result<Self, Failure> {
+    fn start(config: &Path, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
         let config = follower::config::Config::load(config)?;
         let (data_dir, shutdown) = (config.data_dir.clone(), CancellationToken::new());
         let stop = shutdown.clone();
-        let task = tokio::spawn(async move { follower::run::run(&config, stop).await });
+        let task = tokio::spawn(async move { follower::run::run(&config, clock, stop).await });
         Ok(Self { data_dir, shutdown, task })
     }
 
