@@ -102,8 +102,8 @@ impl World {
             cluster.stop_servers().await?;
             Ok::<_, Failure>((cluster, facts))
         })?;
-        let key_file = home.path().join("issuer/issuing.key");
-        let ring = keys::load([key_file.as_path()])?;
+        let key_folder = home.path().join("issuer/keys");
+        let ring = keys::load(std::slice::from_ref(&key_folder))?;
         let (header, policy, rules, key) = facts_of(&facts, &ring)?;
         Ok(Self {
             issuer_config: cluster.issuer_config(),

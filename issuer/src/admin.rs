@@ -151,9 +151,10 @@ impl Office {
     }
 
     fn class(&self, name: &str) -> Result<u32, IssuerError> {
-        let class = self.policy.class_by_name(name).map(|class| class.number());
+        let policy = self.policy.now();
+        let class = policy.class_by_name(name).map(|class| class.number());
         class.ok_or_else(|| {
-            let names: Vec<_> = self.policy.classes().iter().map(|class| class.name()).collect();
+            let names: Vec<_> = policy.classes().iter().map(|class| class.name()).collect();
             IssuerError::field("class_name", format!("the policy has the classes {}", names.join(", ")))
         })
     }
@@ -166,8 +167,9 @@ fn identity(field: &'static str, text: &str) -> Result<Identity, IssuerError> {
 impl Office {
     /// The number of a purpose; that of unrestricted money for an empty name.
     fn purpose(&self, name: &str) -> Result<u32, IssuerError> {
-        self.policy.purpose_number(name).ok_or_else(|| {
-            let names: Vec<_> = self.policy.purposes().iter().map(|purpose| purpose.name()).collect();
+        let policy = self.policy.now();
+        policy.purpose_number(name).ok_or_else(|| {
+            let names: Vec<_> = policy.purposes().iter().map(|purpose| purpose.name()).collect();
             let known = match names.as_slice() {
                 [] => "the policy has no purposes".to_owned(),
                 names => format!("the policy has the purposes {}", names.join(", ")),
@@ -178,7 +180,8 @@ impl Office {
 
     /// Money for one purpose each, with names. A purpose that the policy does not have any more shows its number.
     pub(crate) fn by_name(&self, restricted: BTreeMap<u32, Amount>) -> Vec<RestrictedBalance> {
-        let name = |number| match self.policy.purpose(number) {
+        let policy = self.policy.now();
+        let name = |number| match policy.purpose(number) {
             Some(purpose) => purpose.name().to_owned(),
             None => number.to_string(),
         };

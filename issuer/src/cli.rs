@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod keys;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use farthing_service::{clock::date_to_day, logging::LogFormat};
 
 pub(crate) use admin::Admin;
+pub(crate) use keys::Keys;
 
 /// Keeps accounts, registers wallets, signs withdrawals, and publishes the issuance log.
 #[derive(Parser)]
@@ -44,6 +46,10 @@ pub(crate) enum Command {
     },
     /// Does the operator's work at the issuer that runs with a configuration.
     Admin(Admin),
+    /// Plans and makes rotations of the issuing key, also while the issuer runs.
+    Keys(Keys),
+    /// Says whether the policy file and the key files are in use at the running issuer, or why not (exit code 1).
+    Status(ConfigFile),
     /// Works on the store of an issuer that is not running.
     #[command(subcommand)]
     Store(StoreCommand),

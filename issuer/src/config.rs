@@ -15,10 +15,11 @@ use farthing_service::{
     log_setup::LogConfig,
     tls::{ClientTls, KeyPairFiles, ServerTls},
     token::Token,
+    watch::Pace,
 };
 use serde::Deserialize;
 
-use crate::{error::RunError, keys::KeyPeriods};
+use crate::{error::RunError, keys::KeyPeriods, reload::Reload};
 
 /// The name of this program in its development certificates.
 const NAME: &str = "issuer";
@@ -39,7 +40,7 @@ pub struct Config {
     pub redemption_listen: SocketAddr,
     /// The policy file, the same as the redeemer's.
     pub policy: PathBuf,
-    /// The issuing keys, one file each. A missing one is made.
+    /// The issuing keys: files, or folders in which each `*.key` is one. A missing file is made, in an empty folder the first.
     pub keys: Vec<PathBuf>,
     /// For how long a new key is good.
     #[serde(default)]
@@ -129,6 +130,30 @@ impl Config {
     #[must_use]
     pub fn directory_interval(&self) -> Duration {
         Duration::from_secs(self.directory_interval_seconds)
+    }
+
+    /// Where a running issuer tells what became of a changed policy file.
+    #[must_use]
+    pub fn policy_status(&self) -> PathBuf {
+        self.data_dir.join("policy.status")
+    }
+
+    /// Where a running issuer tells what became of new key files.
+    #[must_use]
+    pub fn keys_status(&self) -> PathBuf {
+        self.data_dir.join("keys.status")
+    }
+
+    /// The files that are looked at while the issuer runs.
+    #[must_use]
+    pub fn reload(&self) -> Reload {
+        Reload {
+            policy: self.policy.clone(),
+            policy_status: self.policy_status(),
+            keys: self.keys.clone(),
+            keys_status: self.keys_status(),
+            pace: Pace::default(),
+        }
     }
 
     /// Reads the policy file.

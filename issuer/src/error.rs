@@ -169,6 +169,12 @@ pub enum RunError {
         /// The keys' currency and exponent.
         keys: String,
     },
+    /// The policy cannot follow the one before.
+    #[error("the policy cannot replace the one before it: {0}")]
+    PolicyChange(String),
+    /// A key cannot be made for such a day.
+    #[error("{0}")]
+    Rotation(String),
     /// Certificates.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -5,14 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use farthing_ecash::calendar::Day;
 use farthing_ledger::key::VerifierKey;
-use farthing_service::{
-    clock::{Clock, civil_day},
-    private_file,
-};
+use farthing_service::{clock::Clock, private_file};
 
-use crate::{check_origin, config::Config, error::RunError, keys, zone};
+use crate::{check_origin, config::Config, error::RunError, keys, today};
 
 /// The origin in the configuration with comments.
 const ORIGIN: &str = "issuer.example/farthing/issuance";
@@ -50,7 +46,7 @@ pub fn init(dir: &Path, origin: Option<&str>, clock: &dyn Clock) -> Result<Writt
     private_file::write(&config, CONFIG.replace(ORIGIN, origin).as_bytes()).map_err(fault(&config))?;
     let written = Config::load(&config)?;
     let policy = written.load_policy()?;
-    let today = Day::new(civil_day(clock.unix_seconds(), &zone(&policy)?));
+    let today = today(&policy, clock.unix_seconds())?;
     keys::load_or_make(&written.keys, policy.currency(), written.key_periods, today)?;
     let log = written.log.setup(origin)?;
     Ok(Written { config, log_key: log.signer.verifier().clone() })

@@ -1,10 +1,12 @@
 //! The issuing keys: files that the issuer makes, and that the redeemer gets a copy of; and their announcement in the log.
 
+pub mod plan;
+
 use std::{
     collections::HashMap,
-    fs, io,
-    os::unix::fs::PermissionsExt as _,
+    io,
     path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use farthing_ecash::{
@@ -13,11 +15,10 @@ use farthing_ecash::{
     entry::{Entry, EntryKind},
     keys::{KeyDates, KeyId, KeyRing, PublicKey, SigningKey},
 };
-use farthing_service::private_file;
+use farthing_service::key_files::{self, KeyFileError};
 use farthing_store::{Batch, Outcome, READ_ITEMS_MAX, Space, Store};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use crate::{
     error::{IssuerError, RunError},
@@ -57,8 +58,8 @@ impl KeyPeriods {
     }
 }
 
-/// Reads all key files. A missing one is made: the first key signs from `today` on, a further one from the day after the
-/// newest key's last.
+/// Reads all key files. A missing one is made, in a folder without keys the first: the first key signs from `today` on, a
+/// further one from the day after the newest key's last.
 ///
 /// # Errors
 /// [`RunError::KeyFile`] and [`RunError::File`]; [`RunError::Config`] when no file is named.
@@ -69,64 +70,83 @@ pub fn load_or_make(
     today: Day,
 ) -> Result<KeyRing, RunError> {
     if paths.is_empty() {
-        return Err(RunError::Config("keys: name at least one file".to_owned()));
+        return Err(RunError::Config("keys: name at least one file or folder".to_owned()));
     }
-    let (present, missing): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.exists());
-    let mut keys = present.into_iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
+    let files = key_files::files(paths)?;
+    let (present, mut missing): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| path.exists());
+    let mut keys = present.iter().map(|path| key_files::load(path)).collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() && missing.is_empty() {
+        missing.extend(paths.iter().take(1).map(|folder| folder.join(file_name(today))));
+    }
     for path in missing {
         let newest = keys.iter().map(|key| key.public().dates().last_issue).max();
         let first = newest.map_or(today, |last| Day::new(last.get().saturating_add(1)).max(today));
-        keys.push(make(path, currency, periods.from(first))?);
+        keys.push(make(&path, currency, periods.from(first))?);
     }
     Ok(KeyRing::new(keys))
 }
 
-fn load(path: &Path) -> Result<SigningKey, RunError> {
-    let fault = |what| RunError::KeyFile { path: path.to_path_buf(), what };
-    let unreadable = |source: io::Error| RunError::File { path: path.to_path_buf(), source };
-    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(fault("others than its owner can read this issuing key: chmod 600 it"));
-    }
-    let text = Zeroizing::new(fs::read(path).map_err(unreadable)?);
-    let secret = from_hex(&text).ok_or_else(|| fault("this is no issuing key"))?;
-    SigningKey::from_secret_bytes(&secret).map_err(|_| fault("this is no issuing key"))
+/// The name of the file of a key that signs from this day on.
+fn file_name(first: Day) -> String {
+    format!("{first}.{}", key_files::EXTENSION)
 }
 
-/// Makes a key and writes it to a file (0600): its secret bytes in lower-case hex.
+/// Makes a key and writes it to a file that is not there yet (0600).
 ///
 /// # Errors
 /// [`RunError::File`]; [`RunError::Config`] for dates beyond all calendars.
 pub fn make(path: &Path, currency: &Currency, dates: KeyDates) -> Result<SigningKey, RunError> {
     let key = SigningKey::generate(currency.clone(), dates, &mut UnwrapErr(SysRng))
         .map_err(|error| RunError::Config(format!("key_periods: {error}")))?;
-    let text = to_hex(&key.to_secret_bytes());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let written = folder.map_or(Ok(()), private_file::create_dir).and_then(|()| private_file::write(path, &text));
-    written.map_err(|source| RunError::File { path: path.to_path_buf(), source })?;
+    let unwritten = |source: io::Error| RunError::File { path: path.to_path_buf(), source };
+    key_files::write(path, &key).map_err(unwritten)?;
     tracing::info!(key = %key.public().id(), first = %dates.first, last_issue = %dates.last_issue, "made an issuing key");
     Ok(key)
 }
 
-fn to_hex(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut text = Zeroizing::new(Vec::with_capacity(2 * bytes.len() + 1));
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+impl From<KeyFileError> for RunError {
+    fn from(error: KeyFileError) -> Self {
+        match error {
+            KeyFileError::NoKey { path, what } => Self::KeyFile { path, what },
+            KeyFileError::Unreadable { path, source } => Self::File { path, source },
+            other => Self::Config(other.to_string()),
         }
     }
-    text.push(b'\n');
-    text
 }
 
-fn from_hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (pairs, []) = text.trim_ascii_end().as_chunks::<2>() else { return None };
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
-    for [high, low] in pairs {
-        bytes.push(digit(*high)? << 4 | digit(*low)?);
+/// The keys in use. More may come while the issuer runs.
+pub(crate) struct Keys(RwLock<Arc<Announced>>);
+
+/// Keys that are in the log.
+pub(crate) struct Announced {
+    pub(crate) ring: KeyRing,
+    /// Where each is announced.
+    pub(crate) indices: HashMap<KeyId, u64>,
+}
+
+impl Keys {
+    /// Announces what is not announced yet.
+    pub(crate) async fn start(log: &IssuanceLog, ring: KeyRing) -> Result<Self, RunError> {
+        let indices = announce(log, &ring).await?;
+        Ok(Self(RwLock::new(Arc::new(Announced { ring, indices }))))
     }
-    Some(bytes)
+
+    /// The keys at this moment: what is done with them is done with the same keys to its end.
+    pub(crate) fn now(&self) -> Arc<Announced> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Announces what is new among these keys, then uses them. Answers how many are new.
+    ///
+    /// # Errors
+    /// As [`announce`]; everything stays as it was.
+    pub(crate) async fn replace(&self, log: &IssuanceLog, ring: KeyRing) -> Result<usize, RunError> {
+        let known = self.now();
+        let fresh = ring.iter().filter(|key| known.ring.get(&key.public().id()).is_none()).count();
+        let indices = announce(log, &ring).await?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Announced { ring, indices });
+        Ok(fresh)
+    }
 }
 
 /// The keys in canonical form that are still accepted for anything.
@@ -172,6 +192,10 @@ async fn announced(store: &Store) -> Result<Vec<(u64, PublicKey)>, IssuerError> 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use farthing_service::private_file;
 
     use super::*;
 

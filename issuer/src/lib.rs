@@ -18,10 +18,12 @@ mod invitation;
 mod issuance;
 pub mod keys;
 mod office;
+mod policy;
 mod publication;
 mod redemption;
 mod registration;
 mod registry;
+pub mod reload;
 mod service;
 mod status;
 mod supply;
@@ -61,10 +63,13 @@ use crate::{
     directory::Directory,
     error::RunError,
     issuance::IssuanceLog,
+    keys::Keys,
     office::Office,
+    policy::PolicyInUse,
     publication::Withdrawals,
     redemption::Redemptions,
     registry::Registry,
+    reload::Reload,
     service::Service,
     supply::Supply,
     verifier::Verifier,
@@ -79,6 +84,8 @@ pub struct Parts {
     pub keys: KeyRing,
     /// The regulation policy: time zone, currency, classes and what they may withdraw.
     pub policy: Policy,
+    /// The files that are looked at while it runs; without it, none.
+    pub reload: Option<Reload>,
     /// The origin of the issuance log.
     pub origin: String,
     /// How the log is signed.
@@ -106,13 +113,14 @@ impl Parts {
         // The store first: it makes the data folder, and knows whether another issuer runs here.
         let (store, recovery) = Store::open(&config.store_dir())?;
         tracing::info!("{recovery}");
-        let today = Day::new(civil_day(clock.unix_seconds(), &zone(&policy)?));
+        let today = today(&policy, clock.unix_seconds())?;
         let keys = keys::load_or_make(&config.keys, policy.currency(), config.key_periods, today)?;
         let admin_token = Token::load_or_create(&config.token_file())?;
         Ok(Self {
             store,
             keys,
             policy,
+            reload: Some(config.reload()),
             origin: config.origin.clone(),
             log: config.log.setup(&config.origin)?,
             validity_months: config.validity_months,
@@ -128,6 +136,7 @@ impl Parts {
 pub struct Issuer {
     office: Arc<Office>,
     day: Arc<LogicalDay>,
+    reload: Option<Reload>,
     checkpoint_interval: Duration,
     pruner: Option<Pruner>,
     directory_interval: Duration,
@@ -165,7 +174,7 @@ impl Issuer {
     /// # Errors
     /// [`RunError`].
     pub async fn start(parts: Parts, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
-        let Parts { store, keys, policy, origin, log: setup, validity_months, directory_interval, .. } = parts;
+        let Parts { store, keys, policy, reload, origin, log: setup, validity_months, directory_interval, .. } = parts;
         check_origin(&origin)?;
         check_currency(&policy, &keys)?;
         let day = LogicalDay::start(store.clone(), clock, zone(&policy)?, parts.accepted_day).await?;
@@ -182,8 +191,9 @@ impl Issuer {
         // Before anything is written to the log: an old copy of the store stays as it is.
         let publisher = Arc::new(Publisher::open(parts_of_log, Withdrawals::default()).await?);
         let pruner = pruning.map(|rule| Pruner::new(store.clone(), ISSUANCE, publisher.published().clone(), rule));
-        let key_indices = keys::announce(&log, &keys).await?;
-        let (keys, accounts) = (Arc::new(keys), Accounts::new(store.clone()));
+        let policy = PolicyInUse::start(store.clone(), policy).await?;
+        let keys = Arc::new(Keys::start(&log, keys).await?);
+        let accounts = Accounts::new(store.clone());
         let office = Office {
             log,
             registry: Registry::new(store.clone()),
@@ -192,7 +202,6 @@ impl Issuer {
             directory: Arc::new(Directory::open(store).await?),
             verifier: Verifier::new(keys.clone()),
             keys,
-            key_indices,
             publisher,
             policy,
             origin,
@@ -203,7 +212,7 @@ impl Issuer {
         };
         let (admin_token, server) = (parts.admin_token, parts.server);
         let office = Arc::new(office);
-        Ok(Self { office, day, checkpoint_interval, pruner, directory_interval, admin_token, server })
+        Ok(Self { office, day, reload, checkpoint_interval, pruner, directory_interval, admin_token, server })
     }
 
     /// What else may be done with it while it serves.
@@ -221,9 +230,12 @@ impl Issuer {
         let stop = shutdown.child_token();
         let store = self.office.log.store().clone();
         let (wallets, operator, redeemers) = self.servers(&stop);
-        let Self { office, day, checkpoint_interval, pruner, directory_interval, .. } = self;
+        let Self { office, day, reload, checkpoint_interval, pruner, directory_interval, .. } = self;
 
         let tasks = TaskTracker::new();
+        if let Some(reload) = reload {
+            tasks.spawn(reload.keep(office.clone(), operator.health(), stop.clone()));
+        }
         let keeping = stop.clone();
         tasks.spawn(async move { day.keep(keeping).await });
         tasks.spawn(office.directory.clone().keep(office.log.clone(), directory_interval, stop.clone()));
@@ -294,6 +306,14 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
     Issuer::start(parts, clock).await?.serve(listeners, shutdown).await
+}
+
+/// The day at a moment in the policy's time zone.
+///
+/// # Errors
+/// [`RunError::Config`] when this machine does not know the zone.
+pub fn today(policy: &Policy, unix_seconds: i64) -> Result<Day, RunError> {
+    Ok(Day::new(civil_day(unix_seconds, &zone(policy)?)))
 }
 
 fn zone(policy: &Policy) -> Result<TimeZone, RunError> {

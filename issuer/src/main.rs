@@ -14,9 +14,15 @@ use farthing_issuer::{
     config::{Config, Listeners},
     error::RunError,
     init::{self, Written},
+    reload::Reload,
     run,
 };
-use farthing_service::{clock::SystemClock, listener::ConnectionLimits, logging, scrub, shutdown};
+use farthing_service::{
+    clock::SystemClock,
+    listener::ConnectionLimits,
+    logging, scrub, shutdown,
+    watch::{self, Pace},
+};
 
 use crate::cli::{Cli, Command, StoreCommand};
 
@@ -50,6 +56,8 @@ async fn execute(command: Command) -> Result<(bool, String), RunError> {
             Ok((true, text))
         }
         Command::Admin(command) => Ok((true, command.execute().await?)),
+        Command::Keys(command) => command.execute(),
+        Command::Status(file) => status(&Config::load(&file.path)?),
         Command::Store(StoreCommand::Verify(file)) => Ok(scrub::verify(&Config::load(&file.path)?.store_dir())?),
         Command::Store(StoreCommand::Rebuild(file)) => {
             Ok((true, scrub::rebuild(&Config::load(&file.path)?.store_dir())?))
@@ -57,10 +65,22 @@ async fn execute(command: Command) -> Result<(bool, String), RunError> {
     }
 }
 
+/// What became of the files that are looked at.
+fn status(config: &Config) -> Result<(bool, String), RunError> {
+    let mut told = (true, String::new());
+    for path in [config.policy_status(), config.keys_status()] {
+        let (is_in_force, words) =
+            watch::read_standing(&path).map_err(|source| RunError::File { path: path.clone(), source })?;
+        told = (told.0 && is_in_force, told.1 + &words);
+    }
+    Ok(told)
+}
+
 async fn serve(config: &Config, accepted_day: Option<u32>) -> Result<(), RunError> {
     let shutdown = shutdown::on_signals().map_err(RunError::System)?;
     let clock = Arc::new(SystemClock::default());
     let listeners = Listeners::bind(config, ConnectionLimits::default()).await?;
-    let parts = Parts { accepted_day, ..Parts::from_config(config, clock.as_ref())? };
+    let reload = Some(Reload { pace: Pace::with_hangups().map_err(RunError::System)?, ..config.reload() });
+    let parts = Parts { accepted_day, reload, ..Parts::from_config(config, clock.as_ref())? };
     run(parts, listeners, clock, shutdown).await
 }

@@ -1,21 +1,19 @@
 //! What all calls share.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use farthing_ecash::{
-    keys::{KeyId, KeyRing},
     statement::Statement,
     transaction::{Core, Transaction},
 };
 use farthing_ledger::publisher::Publisher;
-use farthing_policy::Policy;
 use farthing_store::StoreError;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    accounts::Accounts, directory::Directory, error::IssuerError, issuance::IssuanceLog, publication::Withdrawals,
-    registry::Registry, supply::Supply, verifier::Verifier,
+    accounts::Accounts, directory::Directory, error::IssuerError, issuance::IssuanceLog, keys::Keys,
+    policy::PolicyInUse, publication::Withdrawals, registry::Registry, supply::Supply, verifier::Verifier,
 };
 
 /// The issuer at work.
@@ -25,11 +23,9 @@ pub(crate) struct Office {
     pub(crate) accounts: Accounts,
     pub(crate) directory: Arc<Directory>,
     pub(crate) supply: Supply,
-    pub(crate) keys: Arc<KeyRing>,
-    /// Where each key is announced in the log.
-    pub(crate) key_indices: HashMap<KeyId, u64>,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) publisher: Arc<Publisher<Withdrawals>>,
-    pub(crate) policy: Policy,
+    pub(crate) policy: PolicyInUse,
     pub(crate) verifier: Verifier,
     pub(crate) origin: String,
     /// Months for which a new wallet state is valid, after that of its registration.
@@ -60,7 +56,7 @@ impl Office {
     pub(crate) fn check_period(&self, core: &Core) -> Result<(), IssuerError> {
         let header = core.header();
         self.log.check_day(header.day)?;
-        match self.keys.current(header.day) {
+        match self.keys.now().ring.current(header.day) {
             Some(current) if current.public().id() == header.key => Ok(()),
             _ => Err(IssuerError::KeyExpired { key: header.key }),
         }

@@ -83,7 +83,10 @@ impl Office {
         self.publisher.bring_up_to_date().await.map_err(unsigned)?;
         let (checkpoint, state) = self.publisher.state().await.ok_or(IssuerError::Unsigned)?;
         let withdrawn = Withdrawals::total(&state).map_err(|_| IssuerError::damaged())?;
+        let (known, size) = (self.keys.now(), checkpoint.head().size);
+        let announced = known.indices.iter().filter(|(_, index)| **index < size);
         Ok(GetIssuanceCheckpointResponse {
+            announced_key_ids: announced.map(|(id, _)| id.as_bytes().to_vec()).collect(),
             note: checkpoint.note().to_string(),
             // The money supply keeps it within 64 bits.
             withdrawn: u64::try_from(withdrawn).map_err(|_| IssuerError::damaged())?,

@@ -51,7 +51,7 @@ impl Office {
 
     /// The name of a class; empty when the policy has it no more.
     pub(crate) fn class_name(&self, class: u32) -> String {
-        self.policy.class(class).map_or_else(String::new, |class| class.name().to_owned())
+        self.policy.now().class(class).map_or_else(String::new, |class| class.name().to_owned())
     }
 }
 
@@ -60,9 +60,10 @@ impl IssuerService for Service {
     async fn get_issuer(&self, _: Request<GetIssuerRequest>) -> Result<Response<GetIssuerResponse>, Status> {
         let Self(office) = self;
         let today = office.log.today();
-        let current = office.keys.current(today).map(|key| key.public().id());
-        let index = |key: &PublicKey| office.key_indices.get(&key.id()).copied();
-        let accepted = keys::accepted(&office.keys, today).map(|key| Some((key.to_bytes(), index(key)?)));
+        let known = office.keys.now();
+        let current = known.ring.current(today).map(|key| key.public().id());
+        let index = |key: &PublicKey| known.indices.get(&key.id()).copied();
+        let accepted = keys::accepted(&known.ring, today).map(|key| Some((key.to_bytes(), index(key)?)));
         let accepted = accepted.collect::<Option<Vec<_>>>().ok_or_else(IssuerError::damaged)?;
         let (keys, key_log_indices) = accepted.into_iter().unzip();
         Ok(Response::new(GetIssuerResponse {
@@ -73,7 +74,7 @@ impl IssuerService for Service {
             // Empty when the issuing period of the last key is over.
             current_key_id: current.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
             logical_day: today.get(),
-            time_zone: office.policy.time_zone().to_owned(),
+            time_zone: office.policy.now().time_zone().to_owned(),
         }))
     }
 

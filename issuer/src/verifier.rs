@@ -5,14 +5,13 @@ use std::{sync::Arc, thread};
 use farthing_ecash::{
     amount::Amount,
     credential::issue::{Addition, Answer},
-    keys::KeyRing,
     transaction::Transaction,
     verify::Verified,
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use tokio::sync::Semaphore;
 
-use crate::error::IssuerError;
+use crate::{error::IssuerError, keys::Keys};
 
 /// Jobs that wait or are worked on. One takes less than a millisecond, so whoever waits behind so many waits a fraction of a
 /// second.
@@ -20,31 +19,31 @@ const JOBS_MAX: usize = 512;
 
 /// Verifies and signs.
 pub(crate) struct Verifier {
-    keys: Arc<KeyRing>,
+    keys: Arc<Keys>,
     places: Semaphore,
     cores: Semaphore,
 }
 
 impl Verifier {
     /// One job at a time for each core.
-    pub(crate) fn new(keys: Arc<KeyRing>) -> Self {
+    pub(crate) fn new(keys: Arc<Keys>) -> Self {
         let cores = thread::available_parallelism().map_or(1, Into::into);
         Self { keys, places: Semaphore::new(JOBS_MAX), cores: Semaphore::new(cores) }
     }
 
     /// Verifies the proofs of a transaction.
     pub(crate) async fn verify(&self, transaction: Transaction) -> Result<Arc<Verified>, IssuerError> {
-        let keys = self.keys.clone();
-        let job = move || transaction.verify(&keys, Amount::ZERO, &mut UnwrapErr(SysRng));
+        let keys = self.keys.now();
+        let job = move || transaction.verify(&keys.ring, Amount::ZERO, &mut UnwrapErr(SysRng));
         let verified = self.work(job).await?;
         verified.map(Arc::new).map_err(|_| IssuerError::ProofInvalid)
     }
 
     /// Signs the outputs of a transaction. Nobody may see the answer before it is written.
     pub(crate) async fn sign(&self, verified: &Arc<Verified>, addition: Addition) -> Result<Answer, IssuerError> {
-        let (keys, verified) = (self.keys.clone(), verified.clone());
+        let (keys, verified) = (self.keys.now(), verified.clone());
         let job = move || {
-            let key = keys.get(&verified.core().header().key)?;
+            let key = keys.ring.get(&verified.core().header().key)?;
             Answer::sign(key, &verified, addition, &mut UnwrapErr(SysRng)).ok()
         };
         self.work(job).await?.ok_or(IssuerError::Internal("a verified transaction cannot be signed"))

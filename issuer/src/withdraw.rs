@@ -67,7 +67,7 @@ impl Office {
     /// Money of a purpose that the policy does not have stays in the account: no rule would let anybody claim it, nor its payer
     /// take it back.
     fn check_purpose(&self, purpose: u32) -> Result<(), IssuerError> {
-        if purpose == UNRESTRICTED || self.policy.purpose(purpose).is_some() {
+        if purpose == UNRESTRICTED || self.policy.now().purpose(purpose).is_some() {
             return Ok(());
         }
         Err(IssuerError::field("transaction", format!("the policy has no purpose {purpose}")))
@@ -75,7 +75,7 @@ impl Office {
 
     /// What an account of a class may withdraw in a day; nothing when the policy has no such class any more.
     pub(crate) fn withdraw_cap(&self, class: u32) -> Amount {
-        self.policy.withdraw_cap(class).unwrap_or(Amount::ZERO)
+        self.policy.now().withdraw_cap(class).unwrap_or(Amount::ZERO)
     }
 
     /// Debit, entry and answer in one step, if the account is as it was read.

@@ -40,6 +40,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
 mod amount;
+mod change;
 mod check;
 mod compile;
 mod duration;
@@ -50,6 +51,7 @@ mod policy;
 mod suggest;
 mod table;
 
+pub use change::{Change, Changes, Value, Weight, Whom};
 pub use mistake::{MISTAKES_MAX, Mistake, Mistakes};
 pub use name::UNRESTRICTED_NAME;
 pub use policy::{Class, Policy, Purpose};

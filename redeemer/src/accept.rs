@@ -4,7 +4,7 @@ mod record;
 
 use std::sync::Arc;
 
-use farthing_ecash::{error::DecodeError, keys::KeyRing, statement::Statement, transaction::Transaction};
+use farthing_ecash::{error::DecodeError, statement::Statement, transaction::Transaction};
 use farthing_service::listener::Network;
 pub use record::{Accepted, Records};
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -14,6 +14,7 @@ use crate::{
     check::{Candidate, Verifier, check_statement},
     error::SubmitError,
     heard::Heard,
+    keys::Keys,
     ledger::PaymentLog,
     liabilities::Liabilities,
     policy::PolicyInForce,
@@ -29,7 +30,7 @@ pub struct Acceptor {
     log: Arc<PaymentLog>,
     records: Arc<Records>,
     liabilities: Arc<Liabilities>,
-    keys: Arc<KeyRing>,
+    keys: Arc<Keys>,
     policy: Arc<PolicyInForce>,
     verifier: Verifier,
     redemptions: Redemptions,
@@ -43,7 +44,7 @@ impl Acceptor {
     /// Puts the parts together.
     pub(crate) fn new(
         log: Arc<PaymentLog>,
-        keys: Arc<KeyRing>,
+        keys: Arc<Keys>,
         policy: Arc<PolicyInForce>,
         verifier: Verifier,
         redemptions: Redemptions,
@@ -52,7 +53,7 @@ impl Acceptor {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            records: Arc::new(Records::new(log.clone(), liabilities.clone(), heard)),
+            records: Arc::new(Records::new(log.clone(), policy.clone(), liabilities.clone(), heard)),
             liabilities,
             log,
             keys,
@@ -134,7 +135,7 @@ impl Acceptor {
             return Err(SubmitError::PeriodMoved { logical_day });
         }
         let terms = self.policy.terms(header)?;
-        Candidate::new(transaction, terms, &self.keys, logical_day)
+        Candidate::new(transaction, &terms, &self.keys.ring(), logical_day)
     }
 
     /// Waits for writes that are under way.

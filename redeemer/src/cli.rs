@@ -63,6 +63,19 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Says in words what a policy file changes of another, and for whom (exit code 0: nothing for anybody; 1: something; 2: a
+    /// file is wrong).
+    Diff {
+        /// The policy before.
+        old: PathBuf,
+        /// The policy after.
+        new: PathBuf,
+        /// One JSON document on standard output, amounts in minor units.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Says whether the policy file is in force at the running redeemer, or why not (exit code 1).
+    Status(ConfigFile),
 }
 
 #[derive(Subcommand)]

@@ -11,10 +11,11 @@ use farthing_service::{
     dev_certs::DevCertificates,
     log_setup::LogConfig,
     tls::{ClientTls, KeyPairFiles, ServerTls},
+    watch::Pace,
 };
 use serde::Deserialize;
 
-use crate::error::RunError;
+use crate::{error::RunError, reload::Reload};
 
 /// The name of this program in its development certificates.
 const NAME: &str = "redeemer";
@@ -31,7 +32,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The policy file.
     pub policy: PathBuf,
-    /// The issuing keys, one file each, as the issuer wrote them.
+    /// The issuing keys as the issuer wrote them: files, or folders in which each `*.key` is one.
     pub keys: Vec<PathBuf>,
     /// How the payment log is signed.
     #[serde(default)]
@@ -92,6 +93,30 @@ impl Config {
     #[must_use]
     pub fn store_dir(&self) -> PathBuf {
         self.data_dir.join("store")
+    }
+
+    /// Where a running redeemer tells what became of a changed policy file.
+    #[must_use]
+    pub fn policy_status(&self) -> PathBuf {
+        self.data_dir.join("policy.status")
+    }
+
+    /// Where a running redeemer tells what became of new key files.
+    #[must_use]
+    pub fn keys_status(&self) -> PathBuf {
+        self.data_dir.join("keys.status")
+    }
+
+    /// The files that are looked at while the redeemer runs.
+    #[must_use]
+    pub fn reload(&self) -> Reload {
+        Reload {
+            policy: self.policy.clone(),
+            policy_status: self.policy_status(),
+            keys: self.keys.clone(),
+            keys_status: self.keys_status(),
+            pace: Pace::default(),
+        }
     }
 
     /// The verifier key of the issuance log, if it is given.

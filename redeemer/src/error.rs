@@ -141,6 +141,9 @@ pub enum RunError {
         /// The keys' currency and exponent.
         keys: String,
     },
+    /// The policy cannot follow the one that is in the log.
+    #[error("the policy cannot replace the one before it: {0}")]
+    PolicyChange(String),
     /// No key signs outputs today.
     #[error("no issuing key signs on {0}: add the issuer's current key")]
     NoCurrentKey(Day),

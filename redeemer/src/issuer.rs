@@ -1,11 +1,11 @@
 //! The issuer as the redeemer sees it: a `RedemptionService` over mutual TLS.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use farthing_ecash::{account::AccountKey, amount::Amount};
+use farthing_ecash::{account::AccountKey, amount::Amount, keys::KeyId};
 use farthing_ledger::{checkpoint::SignedCheckpoint, key::VerifierKey, tree::TreeHead};
 use farthing_proto::v1::{
     CreditRedemptionRequest, GetIssuanceCheckpointRequest, LookUpAccountRequest,
@@ -31,6 +31,20 @@ pub(crate) struct Issuance {
     pub(crate) head: TreeHead,
     /// All that was withdrawn in it.
     pub(crate) withdrawn: u128,
+    /// The keys that are announced in it; `None` from an issuer that does not say.
+    announced: Option<BTreeSet<KeyId>>,
+}
+
+impl Issuance {
+    /// Keys that are announced, as far as the issuer says.
+    pub(crate) fn announced(&self) -> impl Iterator<Item = KeyId> {
+        self.announced.iter().flatten().copied()
+    }
+
+    /// Whether a key is announced in the log, as far as the issuer says.
+    pub(crate) fn announces(&self, key: KeyId) -> bool {
+        self.announced.as_ref().is_none_or(|announced| announced.contains(&key))
+    }
 }
 
 /// A client of the issuer.
@@ -57,7 +71,14 @@ impl Issuer {
             tracing::error!(%error, key = %key, "the issuer's checkpoint is not signed by the key of its log");
             SubmitError::Internal("the issuer's checkpoint does not verify")
         })?;
-        Ok(Issuance { head: checkpoint.head(), withdrawn: answer.withdrawn.into() })
+        let ids = answer.announced_key_ids.into_iter().map(|id| id.try_into().map(KeyId::new));
+        let announced: BTreeSet<_> =
+            ids.collect::<Result<_, _>>().map_err(|_| SubmitError::Internal("the issuer announces what is no key"))?;
+        Ok(Issuance {
+            head: checkpoint.head(),
+            withdrawn: answer.withdrawn.into(),
+            announced: (!announced.is_empty()).then_some(announced),
+        })
     }
 
     /// The key that the operator has named; otherwise the first that the issuer told, for ever.

@@ -1,85 +1,86 @@
-//! Issuing keys from files: the same files as the issuer's.
+//! The issuing keys that are accepted: from the same files as the issuer's. More may come while the redeemer runs.
 
-use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use farthing_ecash::keys::{KeyRing, SigningKey};
-use zeroize::Zeroizing;
+use farthing_ecash::{
+    calendar::Day,
+    keys::{KeyId, KeyRing, SigningKey},
+};
+use farthing_service::key_files::{self, KeyFileError};
 
-use crate::error::RunError;
+use crate::{error::RunError, issuer::Issuer};
+
+/// The keys that are accepted now.
+#[derive(Default)]
+pub struct Keys(RwLock<Arc<KeyRing>>);
+
+impl Keys {
+    /// These keys, for now.
+    #[must_use]
+    pub fn new(ring: KeyRing) -> Self {
+        Self(RwLock::new(Arc::new(ring)))
+    }
+
+    /// The keys at this moment: what is done with one ring is done with the same keys to its end.
+    #[must_use]
+    pub fn ring(&self) -> Arc<KeyRing> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Accepts these keys from now on. The policy's rules are published under all of them.
+    pub(crate) fn replace(&self, ring: KeyRing) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    }
+}
 
 /// Reads the files of all keys.
 ///
 /// # Errors
 /// [`RunError::KeyFile`] for a file that is no key, or that everybody can read; [`RunError::Config`] for no key at all;
 /// [`RunError::File`].
-pub fn load<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Result<KeyRing, RunError> {
-    let keys = paths.into_iter().map(load_one).collect::<Result<Vec<_>, _>>()?;
+pub fn load(paths: &[PathBuf]) -> Result<KeyRing, RunError> {
+    let keys = key_files::load_all(paths)?;
     if keys.is_empty() {
         return Err(RunError::Config("keys: name at least one file with an issuing key".to_owned()));
     }
-    Ok(KeyRing::new(keys))
+    Ok(KeyRing::new(keys.into_iter().map(|(_, key)| key)))
 }
 
-fn load_one(path: &Path) -> Result<SigningKey, RunError> {
-    let fault = |what| RunError::KeyFile { path: path.to_path_buf(), what };
-    let unreadable = |source: io::Error| RunError::File { path: path.to_path_buf(), source };
-    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(fault("others than its owner can read this issuing key: chmod 600 it"));
-    }
-    let contents = Zeroizing::new(fs::read(path).map_err(unreadable)?);
-    let secret = from_hex(&contents).unwrap_or(contents);
-    SigningKey::from_secret_bytes(&secret).map_err(|_| fault("this is no issuing key"))
-}
-
-/// The bytes that hexadecimal digits stand for; white space at the end does not count. `None` for anything else.
-fn from_hex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (pairs, []) = text.trim_ascii_end().as_chunks::<2>() else { return None };
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
-    for [high, low] in pairs {
-        bytes.push(digit(*high)? << 4 | digit(*low)?);
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use std::fs::Permissions;
-
-    use farthing_ecash::{amount::Currency, calendar::Day, keys::KeyDates};
-    use getrandom::{SysRng, rand_core::UnwrapErr};
-
-    use super::*;
-
-    #[test]
-    fn a_key_is_read_in_either_form_and_nothing_else_is_a_key() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("issuing.key");
-        let write = |contents: &[u8], mode| {
-            fs::write(&path, contents).unwrap();
-            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        };
-        let day = Day::new(20_000);
-        let dates = KeyDates { first: day, last_issue: day, accept_until: day, exchange_until: day };
-        let currency = Currency::new("EUR", 2).unwrap();
-        let key = SigningKey::generate(currency, dates, &mut UnwrapErr(SysRng)).unwrap();
-        let secret = key.to_secret_bytes();
-        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        for contents in [secret.to_vec(), hex.clone().into_bytes(), format!("{hex}\n").into_bytes()] {
-            write(&contents, 0o600);
-            let ring = load([path.as_path()]).unwrap();
-            assert!(ring.get(&key.public().id()).is_some());
+impl From<KeyFileError> for RunError {
+    fn from(error: KeyFileError) -> Self {
+        match error {
+            KeyFileError::NoKey { path, what } => Self::KeyFile { path, what },
+            KeyFileError::Unreadable { path, source } => Self::File { path, source },
+            other => Self::Config(other.to_string()),
         }
-        let odd = format!("{hex}0");
-        for contents in [&[][..], b"\n", odd.as_bytes(), &secret[1..], b"no key"] {
-            write(contents, 0o600);
-            assert!(matches!(load([path.as_path()]), Err(RunError::KeyFile { .. })));
-        }
-        write(&secret, 0o604);
-        assert!(matches!(load([path.as_path()]), Err(RunError::KeyFile { .. })));
-        assert!(matches!(load([]), Err(RunError::Config(_))));
     }
+}
+
+/// The first key of `old` that money may still come back under and that `new` does not have.
+pub(crate) fn missing(old: &KeyRing, new: &KeyRing, today: Day) -> Option<KeyId> {
+    let needed = old.iter().map(SigningKey::public).filter(|key| today <= key.dates().exchange_until);
+    needed.map(|key| key.id()).find(|id| new.get(id).is_none())
+}
+
+/// Leaves out the keys that the issuer has not announced: followers would see rules under a key that nobody knows. An
+/// issuer that does not answer is believed to announce them when it starts.
+pub(crate) async fn announced(ring: KeyRing, issuer: &Issuer) -> KeyRing {
+    // The only key has to be right.
+    if ring.iter().count() < 2 {
+        return ring;
+    }
+    let Ok(issuance) = issuer.issuance_checkpoint().await else { return ring };
+    let (known, unknown): (Vec<_>, Vec<_>) = ring.iter().partition(|key| issuance.announces(key.public().id()));
+    for key in &unknown {
+        tracing::warn!(key = %key.public().id(), "the issuer has not announced this key: it is not used before");
+    }
+    if unknown.is_empty() {
+        return ring;
+    }
+    // A key has no copy but through its secret bytes.
+    let copies = known.into_iter().filter_map(|key| SigningKey::from_secret_bytes(&key.to_secret_bytes()).ok());
+    KeyRing::new(copies)
 }

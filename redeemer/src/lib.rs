@@ -24,6 +24,7 @@ mod payout;
 pub mod policy;
 mod publication;
 mod redemption;
+pub mod reload;
 mod service;
 mod status;
 
@@ -61,12 +62,14 @@ use crate::{
     error::RunError,
     heard::Heard,
     issuer::Issuer,
+    keys::Keys,
     ledger::{PAYMENTS, PaymentLog},
     liabilities::Liabilities,
     payout::Payouts,
     policy::PolicyInForce,
     publication::Payments,
     redemption::Redemptions,
+    reload::{Reload, Subject},
     service::Service,
 };
 
@@ -82,6 +85,8 @@ pub struct Parts {
     pub keys: KeyRing,
     /// The regulation policy.
     pub policy: Policy,
+    /// The files that are looked at while it runs; without it, none.
+    pub reload: Option<Reload>,
     /// The origin of the payment log.
     pub origin: String,
     /// How the log is signed.
@@ -106,13 +111,14 @@ impl Parts {
     pub fn from_config(config: &Config, issuer_tls: &ClientTls) -> Result<Self, RunError> {
         check_origin(&config.origin)?;
         let policy = policy::load(&config.policy)?;
-        let keys = keys::load(config.keys.iter().map(AsRef::as_ref))?;
+        let keys = keys::load(&config.keys)?;
         let issuer = channel::open(&config.issuer.address, issuer_tls, ISSUER_DEADLINES)?;
         let (store, _) = Store::open(&config.store_dir())?;
         Ok(Self {
             store,
             keys,
             policy,
+            reload: Some(config.reload()),
             origin: config.origin.clone(),
             log: config.log.setup(&config.origin)?,
             issuer_log_key: config.issuer_log_key()?,
@@ -127,7 +133,8 @@ impl Parts {
 /// A redeemer that is ready to serve: its policy is published, its day is known.
 pub struct Redeemer {
     handles: Handles,
-    keys: Arc<KeyRing>,
+    issuer: Arc<Issuer>,
+    reload: Option<Reload>,
     origin: String,
     checkpoint_interval: Duration,
     publisher: Arc<Publisher<Payments>>,
@@ -147,6 +154,8 @@ pub struct Handles {
     pub log: Arc<PaymentLog>,
     /// Its policy.
     pub policy: Arc<PolicyInForce>,
+    /// Its issuing keys.
+    pub keys: Arc<Keys>,
     /// Takes transactions without a connection.
     pub acceptor: Arc<Acceptor>,
     /// What is given out of its log.
@@ -159,18 +168,19 @@ impl Redeemer {
     /// # Errors
     /// [`RunError`].
     pub async fn start(parts: Parts, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
-        let Parts { store, keys, policy, origin, log: setup, issuer_log_key, issuer, accepted_day, verifier, server } =
-            parts;
+        let Parts { store, keys, policy, reload, origin, log: setup, .. } = parts;
+        let Parts { issuer_log_key, issuer, accepted_day, verifier, server, .. } = parts;
         check_origin(&origin)?;
         let zone = TimeZone::get(policy.time_zone())
             .map_err(|_| RunError::Config(format!("the time zone {} is not known", policy.time_zone())))?;
-        let day = Arc::new(LogicalDay::start(store.clone(), clock, zone, accepted_day).await?);
+        let day = Arc::new(LogicalDay::start(store.clone(), clock.clone(), zone, accepted_day).await?);
         let log = Arc::new(PaymentLog::new(store.clone(), day.clone()));
+        let issuer = Arc::new(Issuer::new(issuer, store.clone(), issuer_log_key));
+        let keys = keys::announced(keys, &issuer).await;
         if keys.current(log.today()).is_none() {
             return Err(RunError::NoCurrentKey(log.today()));
         }
-        let issuer = Arc::new(Issuer::new(issuer, store.clone(), issuer_log_key));
-        let (keys, wake, heard) = (Arc::new(keys), Arc::new(Notify::new()), Arc::new(Heard::default()));
+        let (keys, wake, heard) = (Arc::new(Keys::new(keys)), Arc::new(Notify::new()), Arc::new(Heard::default()));
         let LogSetup { signer, anchor, interval: checkpoint_interval, witnesses, pruning } = setup;
         if signer.verifier().name() != origin {
             return Err(RunError::Config("the key of the log is that of another origin".to_owned()));
@@ -180,7 +190,7 @@ impl Redeemer {
         let parts_of_log = LogParts { store: store.clone(), log: PAYMENTS, signer, anchor, witnesses };
         // Before anything is written to the log: an old copy of the store stays as it is.
         let publisher = Arc::new(Publisher::open(parts_of_log, subject).await?);
-        let policy = Arc::new(policy::publish(&log, &keys, policy).await?);
+        let policy = Arc::new(PolicyInForce::start(log.clone(), &keys.ring(), policy, clock).await?);
         let signed = publisher.state().await;
         let signed = signed.as_ref().map(|(checkpoint, state)| (checkpoint.head().size, state.as_slice()));
         let (sums, withdrawn) = publication::sums(&store, signed).await.map_err(PublishError::from)?;
@@ -197,9 +207,10 @@ impl Redeemer {
         let published = publisher.published().clone();
         let pruner = pruning.map(|rule| Pruner::new(store.clone(), PAYMENTS, published.clone(), rule));
         Ok(Self {
-            payouts: Payouts::new(store.clone(), issuer, wake),
-            handles: Handles { store, day, log, policy, acceptor: Arc::new(acceptor), published },
-            keys,
+            payouts: Payouts::new(store.clone(), issuer.clone(), wake),
+            handles: Handles { store, day, log, policy, keys, acceptor: Arc::new(acceptor), published },
+            issuer,
+            reload,
             origin,
             checkpoint_interval,
             publisher,
@@ -219,20 +230,24 @@ impl Redeemer {
     /// # Errors
     /// [`RunError::Serve`]; [`RunError::StoreFailed`] when the disk let it down.
     pub async fn serve(self, listener: Listener, shutdown: CancellationToken) -> Result<(), RunError> {
-        let Self { handles, keys, origin, checkpoint_interval, publisher, pruner, server, payouts } = self;
-        let Handles { store, day, log, policy, acceptor, published } = handles;
+        let Self { handles, issuer, reload, origin, checkpoint_interval, publisher, pruner, server, payouts } = self;
+        let Handles { store, day, log, policy, keys, acceptor, published } = handles;
         let stop = shutdown.child_token();
         let (buckets, pruned_log) = (policy.clone(), log.clone());
         let ledger = Ledger::new(store.clone(), PAYMENTS, origin.clone(), stop.clone())
             .with_published(published.clone())
             .with_bucket_bits(move |core| buckets.bucket_bits(core.header().epoch));
         let log_key = published.key().to_string();
+        let subject = Subject { log: log.clone(), policy: policy.clone(), keys: keys.clone(), issuer };
         let service = Service { origin, log_key, acceptor: acceptor.clone(), log, keys, policy };
         let server = Server::new(server)
             .with_service(RedeemerServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
             .with_service(LedgerServiceServer::new(ledger).max_decoding_message_size(REQUEST_BYTES_MAX));
 
         let tasks = TaskTracker::new();
+        if let Some(reload) = reload {
+            tasks.spawn(reload.keep(subject, server.health(), stop.clone()));
+        }
         let keeping = stop.clone();
         tasks.spawn(async move { day.keep(keeping).await });
         tasks.spawn(payouts.run(stop.clone()));

@@ -1,7 +1,10 @@
 //! What the checkpoints of the payment log say: on which withdrawals they rest, and that everything that was spent was under
 //! the published keys (docs/PROTOCOL.md section 9).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use farthing_ecash::{
     keys::{KeyId, KeyRing},
@@ -20,6 +23,7 @@ use tokio::task::spawn_blocking;
 use crate::{
     heard::{Extract, Heard},
     issuer::{Issuance, Issuer},
+    keys::Keys,
     ledger::PAYMENTS,
     liabilities::{Liabilities, Sums},
 };
@@ -30,7 +34,7 @@ const PAGE: usize = 256;
 /// The payment log as it is published.
 pub(crate) struct Payments {
     issuer: Arc<Issuer>,
-    keys: Arc<KeyRing>,
+    keys: Arc<Keys>,
     heard: Arc<Heard>,
     liabilities: Arc<Liabilities>,
     /// As far as the entries were shown.
@@ -43,17 +47,25 @@ pub(crate) struct Payments {
     fresh: Option<Issuance>,
     /// What was spent since the last checkpoint.
     inputs: Vec<SpentInput>,
+    /// Announced keys that are not here, as the operator was told.
+    missed: BTreeSet<KeyId>,
 }
 
 impl Payments {
-    pub(crate) fn new(
-        issuer: Arc<Issuer>,
-        keys: Arc<KeyRing>,
-        heard: Arc<Heard>,
-        liabilities: Arc<Liabilities>,
-    ) -> Self {
+    pub(crate) fn new(issuer: Arc<Issuer>, keys: Arc<Keys>, heard: Arc<Heard>, liabilities: Arc<Liabilities>) -> Self {
         let (sums, inputs) = (Sums::default(), Vec::new());
-        Self { issuer, keys, heard, liabilities, sums, withdrawn: 0, named: None, fresh: None, inputs }
+        let missed = BTreeSet::new();
+        Self { issuer, keys, heard, liabilities, sums, withdrawn: 0, named: None, fresh: None, inputs, missed }
+    }
+
+    /// From its first day on, outputs have to be under a key that everybody knows: followers would find others.
+    fn tell_of_missed_keys(&mut self, issuance: &Issuance) {
+        let ring = self.keys.ring();
+        for key in issuance.announced().filter(|key| ring.get(key).is_none()) {
+            if self.missed.insert(key) {
+                tracing::error!(%key, "the issuer has announced a key that is not here: copy its file before its first day");
+            }
+        }
     }
 
     fn show(&mut self, extract: Extract) {
@@ -118,6 +130,7 @@ impl Subject for Payments {
         let issuance = self.issuer.issuance_checkpoint().await;
         let issuance = issuance.map_err(|error| SubjectError::Waiting(format!("the issuer's checkpoint: {error}")))?;
         self.liabilities.withdrawn(issuance.withdrawn);
+        self.tell_of_missed_keys(&issuance);
         self.fresh = Some(issuance);
         Ok(())
     }
@@ -152,7 +165,7 @@ impl Subject for Payments {
                     .to_owned(),
             ));
         }
-        let (keys, root, inputs) = (self.keys.clone(), *root, std::mem::take(&mut self.inputs));
+        let (keys, root, inputs) = (self.keys.ring(), *root, std::mem::take(&mut self.inputs));
         // Tens of thousands of points: not on the threads that serve connections.
         let spent = spawn_blocking(move || prove(&keys, &root, &inputs)).await;
         let spent = spent.map_err(|_| SubjectError::Damaged("the proof of what was spent"))??;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use farthing_ecash::keys::KeyRing;
 use farthing_proto::v1::{
     GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest, SubmitTransactionResponse,
     redeemer_service_server::RedeemerService,
@@ -12,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     accept::{Accepted, Acceptor},
+    keys::Keys,
     ledger::PaymentLog,
     policy::PolicyInForce,
 };
@@ -22,7 +22,7 @@ pub(crate) struct Service {
     pub(crate) log_key: String,
     pub(crate) acceptor: Arc<Acceptor>,
     pub(crate) log: Arc<PaymentLog>,
-    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) policy: Arc<PolicyInForce>,
 }
 
@@ -31,7 +31,7 @@ impl RedeemerService for Service {
     async fn get_redeemer(&self, _: Request<GetRedeemerRequest>) -> Result<Response<GetRedeemerResponse>, Status> {
         let today = self.log.today();
         let policy = self.policy.current();
-        let current_key = self.keys.current(today).map(|key| key.public().id());
+        let current_key = self.keys.ring().current(today).map(|key| key.public().id());
         Ok(Response::new(GetRedeemerResponse {
             log_origin: self.origin.clone(),
             // Empty when the issuing period of the last key is over.

@@ -9,7 +9,8 @@
 //! 5. [`listener`] accepts connections within limits, and [`server`] serves gRPC on them with [`admission`] control, health
 //!    and reflection;
 //! 6. [`status`] builds and reads errors, [`token`] guards what is for the owner only;
-//! 7. [`log_setup`] says how the server's log is signed, [`ledger`] lets everybody read it; [`scrub`] verifies the store while no server runs.
+//! 7. [`log_setup`] says how the server's log is signed, [`ledger`] lets everybody read it; [`scrub`] verifies the store while no server runs;
+//! 8. [`watch`] looks at files that may be changed while it runs, [`key_files`] reads and writes those with issuing keys.
 //!
 //! A client builds a [`channel`]. Nothing here checks or makes a transaction.
 
@@ -19,6 +20,7 @@ pub mod channel;
 pub mod clock;
 pub mod config;
 pub mod dev_certs;
+pub mod key_files;
 pub mod ledger;
 pub mod listener;
 pub mod log_setup;
@@ -31,3 +33,4 @@ pub mod shutdown;
 pub mod status;
 pub mod tls;
 pub mod token;
+pub mod watch;

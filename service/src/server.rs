@@ -230,6 +230,12 @@ impl Health {
         }
     }
 
+    /// Reports one thing that is no service, such as a file that the operator has changed.
+    pub async fn set_serving_of(&self, name: &'static str, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.reporter.set_service_status(name, status).await;
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<&'static str>> {
         self.services.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,6 +3,7 @@
 mod admin;
 mod follower;
 mod log;
+mod reload;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use farthing_issuer::{self as issuer, Issuer, config::Listeners};
+use farthing_issuer::{self as issuer, Issuer, config::Listeners, keys::KeyPeriods};
 use farthing_redeemer::{self as redeemer, Redeemer};
 use farthing_service::{
     channel::{self, Deadlines},
@@ -19,6 +20,7 @@ use farthing_service::{
     dev_certs::DevCertificates,
     listener::{ConnectionLimits, Listener},
     tls::ClientTls,
+    watch::Pace,
 };
 use farthing_wallet::{Connection, RequestId, ServerAddress};
 use tokio::task::JoinHandle;
@@ -28,6 +30,11 @@ use tonic::transport::Channel;
 pub use self::{admin::Supply, follower::RunningFollower, log::Logged};
 use crate::{demo::Failure, proxy::Proxy};
 
+/// Servers look at their files all the time: tests change them.
+fn pace() -> Pace {
+    Pace { every: Duration::from_millis(50), ..Pace::default() }
+}
+
 /// What a cluster is set up with.
 #[derive(Clone)]
 pub struct Setup {
@@ -35,13 +42,15 @@ pub struct Setup {
     pub policy: String,
     /// Where the servers' time comes from.
     pub clock: Arc<dyn Clock>,
+    /// For how long issuing keys are good.
+    pub key_periods: KeyPeriods,
 }
 
 impl Setup {
     /// This policy, and the time of the machine.
     #[must_use]
     pub fn with_policy(policy: &str) -> Self {
-        Self { policy: policy.to_owned(), clock: Arc::new(SystemClock::default()) }
+        Self { policy: policy.to_owned(), clock: Arc::new(SystemClock::default()), key_periods: KeyPeriods::default() }
     }
 }
 
@@ -88,7 +97,7 @@ impl Cluster {
         let ports = Ports::free()?;
         write(&dir.join("policy.toml"), &setup.policy)?;
         let witnesses = Self::make_witnesses(&dir)?;
-        write(&dir.join("issuer/issuer.toml"), &ports.issuer_config(&witnesses))?;
+        write(&dir.join("issuer/issuer.toml"), &ports.issuer_config(&witnesses, setup.key_periods))?;
         write(&dir.join("redeemer/redeemer.toml"), &ports.redeemer_config(&witnesses))?;
         let mut cluster = Self { dir, ports, clock: setup.clock, issuer: None, redeemer: None };
         cluster.start_issuer().await?;
@@ -100,7 +109,8 @@ impl Cluster {
     async fn start_issuer(&mut self) -> Result<(), Failure> {
         let config = issuer::config::Config::load(&self.issuer_config())?;
         let listeners = Listeners::bind(&config, ConnectionLimits::default()).await?;
-        let parts = issuer::Parts::from_config(&config, self.clock.as_ref())?;
+        let mut parts = issuer::Parts::from_config(&config, self.clock.as_ref())?;
+        parts.reload = parts.reload.map(|reload| issuer::reload::Reload { pace: pace(), ..reload });
         let issuer = Issuer::start(parts, self.clock.clone()).await?;
         let (handles, shutdown) = (issuer.handles(), CancellationToken::new());
         let stop = shutdown.clone();
@@ -113,7 +123,8 @@ impl Cluster {
         let config = redeemer::config::Config::load(&self.redeemer_config())?;
         let (server_tls, issuer_tls) = config.certificates()?;
         let listener = Listener::bind(config.listen, server_tls, ConnectionLimits::default()).await?;
-        let parts = redeemer::Parts::from_config(&config, &issuer_tls)?;
+        let mut parts = redeemer::Parts::from_config(&config, &issuer_tls)?;
+        parts.reload = parts.reload.map(|reload| redeemer::reload::Reload { pace: pace(), ..reload });
         let redeemer = Redeemer::start(parts, self.clock.clone()).await?;
         let (handles, shutdown) = (redeemer.handles(), CancellationToken::new());
         let stop = shutdown.clone();
@@ -298,7 +309,8 @@ impl Ports {
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
-    fn issuer_config(&self, [first, second]: &[String; 2]) -> String {
+    fn issuer_config(&self, [first, second]: &[String; 2], periods: KeyPeriods) -> String {
+        let KeyPeriods { issue_days, accept_days, exchange_days } = periods;
         format!(
             r#"data_dir = "data"
 origin = "issuer.example/farthing/issuance"
@@ -306,7 +318,8 @@ listen = "127.0.0.1:{}"
 admin_listen = "127.0.0.1:{}"
 redemption_listen = "127.0.0.1:{}"
 policy = "../policy.toml"
-keys = ["issuing.key"]
+keys = ["keys"]
+key_periods = {{ issue_days = {issue_days}, accept_days = {accept_days}, exchange_days = {exchange_days} }}
 directory_interval_seconds = 1
 dev_certs = "../dev-certs"
 
@@ -323,7 +336,7 @@ witnesses = ["{first}", "{second}"]
 origin = "redeemer.example/farthing/payments"
 listen = "127.0.0.1:{}"
 policy = "../policy.toml"
-keys = ["../issuer/issuing.key"]
+keys = ["../issuer/keys"]
 dev_certs = "../dev-certs"
 
 [issuer]

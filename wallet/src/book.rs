@@ -1,6 +1,7 @@
 //! The wallet's book: everything it holds, in memory and in the vault. Memory follows the vault: an [`Edit`] is made only
 //! after it is durable.
 
+pub(crate) mod aging;
 mod edit;
 mod inquiry;
 

@@ -71,7 +71,8 @@ pub use error::{Server, WalletError};
 pub use history::{HistoryItem, HistoryPage, ItemFailure, OperationKind, OperationState, RequestId};
 pub use payment_request::PaymentRequest;
 pub use report::{
-    AccountInfo, Balance, IncomingPayment, LogStanding, PendingPayment, PendingReason, Receipt, ReceiptCaps,
-    ReceiveReport, RegisterOutcome, Registration, RestoreReport, Restored, Restricted, Resumed, Standing, WalletInfo,
+    AccountInfo, Balance, EndingMoney, IncomingPayment, LogStanding, PendingPayment, PendingReason, Receipt,
+    ReceiptCaps, ReceiveReport, RegisterOutcome, Registration, RestoreReport, Restored, Restricted, Resumed, Standing,
+    WalletInfo,
 };
 pub use wallet::{Holding, Options, Progress, Wallet, Watch};

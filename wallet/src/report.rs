@@ -97,6 +97,17 @@ pub struct AccountInfo {
     pub withdraw_left_today: Option<Amount>,
 }
 
+/// Money under an issuing key that ends soon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndingMoney {
+    /// How much.
+    pub amount: Amount,
+    /// The last day on which payments take it.
+    pub accept_until: Day,
+    /// The last day on which it can be exchanged, claimed or redeemed. After that it is worth nothing.
+    pub exchange_until: Day,
+}
+
 /// The wallet's facts. What only a server knows is missing while that does not answer; `problems` then says why.
 #[derive(Debug, Clone)]
 pub struct WalletInfo {
@@ -129,6 +140,8 @@ pub struct WalletInfo {
     /// The newest directory entry of the wallet's identity, if it has another key than this wallet: payments to the identity
     /// go to somebody else.
     pub strange_directory: Option<u64>,
+    /// Money under issuing keys that end soon, those first that end first. Using the wallet moves it to the newest key.
+    pub ending: Vec<EndingMoney>,
     /// Address of the issuer.
     pub issuer: String,
     /// Address of the redeemer.

@@ -1,7 +1,7 @@
 //! Which coins to spend.
 //!
 //! A transaction shows how many coins went in and under which keys, and nothing else. So the counts are few (1, 2, 4, 8,
-//! 16), and coins of one key are taken if they are enough. What is taken beyond the need is the smallest: small coins go
+//! 16), and coins of one key are taken if they are enough, of the key that ends first: so using money moves it to the newest. What is taken beyond the need is the smallest: small coins go
 //! away by the way.
 
 use farthing_ecash::keys::KeyId;
@@ -30,8 +30,8 @@ pub(crate) enum Selection {
     TooLittle(u64),
 }
 
-/// Chooses coins worth at least `target`, all of one purpose; `current` is the key of the outputs.
-pub(crate) fn select(coins: &[Candidate], target: u64, current: KeyId) -> Selection {
+/// Chooses coins worth at least `target`, all of one purpose; `by_age` has the keys that end first before the others.
+pub(crate) fn select(coins: &[Candidate], target: u64, by_age: &[KeyId]) -> Selection {
     let total = sum(coins);
     if total < u128::from(target) {
         return Selection::TooLittle(u64::try_from(total).unwrap_or(u64::MAX));
@@ -40,7 +40,7 @@ pub(crate) fn select(coins: &[Candidate], target: u64, current: KeyId) -> Select
     // Of equal coins any will do; the keys of records are random, so the order tells nothing.
     coins.sort_by_key(|coin| (coin.value, coin.id));
     let mut keys: Vec<KeyId> = coins.iter().map(|coin| coin.key).collect();
-    keys.sort_by_key(|key| (*key != current, *key));
+    keys.sort_by_key(|key| (by_age.iter().position(|older| older == key).unwrap_or(usize::MAX), *key));
     keys.dedup();
     let of_one_key = keys.into_iter().map(|key| coins.iter().filter(|coin| coin.key == key).copied().collect());
     for group in of_one_key.chain([coins.clone()]) {
@@ -105,7 +105,8 @@ mod tests {
     use super::*;
 
     const CURRENT: KeyId = KeyId::new([1; 32]);
-    const OLD: KeyId = KeyId::new([0; 32]);
+    const OLD: KeyId = KeyId::new([9; 32]);
+    const BY_AGE: &[KeyId] = &[OLD, CURRENT];
 
     fn coins(values: &[u64]) -> Vec<Candidate> {
         let coin =
@@ -115,7 +116,7 @@ mod tests {
 
     /// The values of the chosen coins, ascending.
     fn spent(coins: &[Candidate], target: u64) -> Vec<u64> {
-        let Selection::Spend(ids) = select(coins, target, CURRENT) else { panic!("not enough") };
+        let Selection::Spend(ids) = select(coins, target, BY_AGE) else { panic!("not enough") };
         let mut values: Vec<_> = coins.iter().filter(|coin| ids.contains(&coin.id)).map(|coin| coin.value).collect();
         values.sort_unstable();
         values
@@ -130,8 +131,8 @@ mod tests {
         assert_eq!(spent(&coins, 53), [5, 50]);
         assert_eq!(spent(&coins, 71), [1, 10, 20, 50]);
         assert_eq!(spent(&coins, 88), [1, 2, 5, 10, 20, 50]);
-        assert_eq!(select(&coins, 89, CURRENT), Selection::TooLittle(88));
-        assert_eq!(select(&[], 1, CURRENT), Selection::TooLittle(0));
+        assert_eq!(select(&coins, 89, BY_AGE), Selection::TooLittle(88));
+        assert_eq!(select(&[], 1, BY_AGE), Selection::TooLittle(0));
     }
 
     #[test]
@@ -142,19 +143,22 @@ mod tests {
     }
 
     #[test]
-    fn coins_of_one_key_are_preferred() {
+    fn coins_of_one_key_are_preferred_and_of_the_oldest() {
         let mut coins = coins(&[10, 10, 30]);
         coins[2].key = OLD;
-        assert_eq!(spent(&coins, 15), [10, 10]);
+        assert_eq!(spent(&coins, 5), [30]);
         assert_eq!(spent(&coins, 25), [30]);
         assert_eq!(spent(&coins, 35), [10, 30]);
+        (coins[0].key, coins[1].key, coins[2].key) = (OLD, OLD, CURRENT);
+        assert_eq!(spent(&coins, 15), [10, 10]);
+        assert_eq!(spent(&coins, 25), [30]);
     }
 
     #[test]
     fn too_many_small_coins_are_merged_first() {
         let coins = coins(&[1; 40]);
         assert_eq!(spent(&coins, 16).len(), 16);
-        let Selection::Merge(ids) = select(&coins, 17, CURRENT) else { panic!("no merge") };
+        let Selection::Merge(ids) = select(&coins, 17, BY_AGE) else { panic!("no merge") };
         assert_eq!(ids.len(), 16);
     }
 
@@ -173,7 +177,7 @@ mod tests {
             let total = sum(&coins);
             let target = u64::try_from((total * u128::from(share) / 999).min(u128::from(u64::MAX))).unwrap().max(1);
             let value = |ids: &[RecordId]| sum(&coins.iter().filter(|coin| ids.contains(&coin.id)).copied().collect::<Vec<_>>());
-            match select(&coins, target, CURRENT) {
+            match select(&coins, target, BY_AGE) {
                 Selection::TooLittle(available) => {
                     prop_assert_eq!(u128::from(available), total);
                     prop_assert!(total < u128::from(target));

@@ -81,6 +81,7 @@ pub(crate) fn check_issuer(pins: Option<&Pins>, facts: &IssuerFacts) -> Result<P
     if !facts.keys.iter().any(|key| key.id() == facts.current) {
         return Err(wrong("it does not announce the key that it signs with"));
     }
+    check_newest(Server::Issuer, facts.keys.iter(), &facts.current, facts.day)?;
     let mut currencies = facts.keys.iter().map(PublicKey::currency);
     let currency = currencies.next();
     if currencies.any(|other| Some(other) != currency) {
@@ -105,16 +106,40 @@ pub(crate) fn check_issuer(pins: Option<&Pins>, facts: &IssuerFacts) -> Result<P
     if known.values().next().is_some_and(|known| Some(known.currency()) != currency) {
         return Err(wrong("its currency has changed"));
     }
-    // A key that begins no later than one that is known was kept from this wallet: it could mark its owner.
-    let latest = known.values().map(|key| key.dates().first).max();
     let mut fresh: Vec<_> = facts.keys.iter().filter(|key| !known.contains_key(&key.id())).collect();
-    if fresh.iter().any(|key| Some(key.dates().first) <= latest) {
-        return Err(wrong("it shows a key that it should have shown before"));
-    }
     fresh.sort_by_key(|key| key.id());
     let mut pins = pins.clone();
     pins.keys.extend(fresh.into_iter().map(|key| Hex::new(&key.to_bytes())));
     Ok(pins)
+}
+
+/// Of the keys that sign on a day the one that began last signs: a server that chose among them could mark whom it likes.
+pub(crate) fn check_newest<'k>(
+    server: Server,
+    keys: impl Iterator<Item = &'k PublicKey>,
+    current: &KeyId,
+    day: Day,
+) -> Result<(), WalletError> {
+    let newest = keys.filter(|key| key.dates().signs_on(day)).max_by_key(|key| key.dates().first);
+    match newest {
+        Some(newest) if newest.id() != *current => Err(contradiction(server, "another of its keys signs on this day")),
+        // None signs: what follows says so.
+        _ => Ok(()),
+    }
+}
+
+/// A key that begins no later than one that is known has to have been announced to everybody before its first day: otherwise it
+/// was kept from this wallet, and could mark its owner. `announced` is the logical day of its entry.
+pub(crate) fn check_announced(
+    known: &BTreeMap<KeyId, PublicKey>,
+    key: &PublicKey,
+    announced: Day,
+) -> Result<(), WalletError> {
+    let (latest, first) = (known.values().map(|key| key.dates().first).max(), key.dates().first);
+    if known.contains_key(&key.id()) || latest.is_none_or(|latest| latest < first) || announced < first {
+        return Ok(());
+    }
+    Err(contradiction(Server::Issuer, "it shows a key that it should have shown before"))
 }
 
 /// Checks the redeemer's log against the one of the first contact, and answers what to remember from now on.
@@ -192,7 +217,7 @@ mod tests {
             origin: "issuer.example/farthing/issuance".to_owned(),
             keys: keys.to_vec(),
             current: keys.last().unwrap().id(),
-            day: Day::new(100),
+            day: Day::new(105),
             time_zone: "Europe/Luxembourg".to_owned(),
             log_key: String::new(),
             key_indices: Vec::new(),
@@ -214,7 +239,7 @@ mod tests {
         let refused = |facts: &IssuerFacts| {
             assert!(matches!(check_issuer(Some(&pins), facts), Err(WalletError::Contradiction { .. })));
         };
-        refused(&facts(&[key("EUR", 100)]));
+        // Of two that sign it is not the older one.
         refused(&facts(&[first.clone(), key("EUR", 99)]));
         refused(&facts(&[key("USD", 105)]));
         refused(&facts(&[first.clone(), key("USD", 105)]));
@@ -226,6 +251,19 @@ mod tests {
         let with_redeemer = check_redeemer(&pins, "redeemer.example").unwrap();
         assert!(check_redeemer(&with_redeemer, "redeemer.example").unwrap() == with_redeemer);
         assert!(matches!(check_redeemer(&with_redeemer, "other"), Err(WalletError::Contradiction { .. })));
+    }
+
+    #[test]
+    fn a_key_that_comes_late_was_announced_before_its_first_day() {
+        let (known, planned) = (key("EUR", 100), key("EUR", 200));
+        let ring = BTreeMap::from([&known, &planned].map(|key| (key.id(), key.clone())));
+        let fits = |key: &PublicKey, announced| check_announced(&ring, key, Day::new(announced)).is_ok();
+        // Needed early, before the one that was planned: on the day before its first at the latest.
+        let early = key("EUR", 150);
+        assert!(fits(&early, 149) && !fits(&early, 150) && !fits(&early, 151));
+        // It follows all that are known, or is known.
+        assert!(fits(&key("EUR", 201), 201) && fits(&known, 500));
+        assert!(check_announced(&BTreeMap::new(), &early, Day::new(500)).is_ok());
     }
 
     #[test]

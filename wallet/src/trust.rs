@@ -263,13 +263,14 @@ impl Inner {
         }
     }
 
-    /// Believes an entry of a log that everybody asks for: a key, a policy, rules. It has to be what the server says.
+    /// Believes an entry of a log that everybody asks for: a key, a policy, rules. It has to be what the server says, and fit.
     pub(crate) async fn check_public(
         &self,
         log: Log,
         kind: EntryKind,
         body: &[u8],
         index: Option<u64>,
+        fits: impl Fn(&Entry) -> Result<(), WalletError>,
     ) -> Result<(), WalletError> {
         let digest: [u8; 32] = Sha256::new().chain_update([kind.code()]).chain_update(body).finalize().into();
         let known = Hex::new(&digest);
@@ -281,9 +282,8 @@ impl Inner {
         let believed = self.checkpoint_of(log, index.saturating_add(1)).await?;
         let (bytes, proof_hash) = self.reader(log).await?.entry(index).await?;
         let entry = Entry::from_bytes(&bytes).ok().filter(|entry| entry.kind() == kind && entry.body() == body);
-        if entry.is_none() {
-            return Err(log.contradiction(format!("entry {index} of its log is not what it shows")));
-        }
+        let entry = entry.ok_or_else(|| log.contradiction(format!("entry {index} of its log is not what it shows")))?;
+        fits(&entry)?;
         self.check_leaf(&believed, index, Hash::leaf(&leaf(&bytes, proof_hash.as_ref()))).await?;
         let mut book = self.book.lock().await;
         let mut trust = book.trust().clone();

@@ -6,6 +6,7 @@ mod receive;
 mod register;
 mod restore;
 mod resume;
+mod roll;
 mod spend;
 
 use std::{
@@ -391,7 +392,28 @@ impl Wallet {
     pub async fn receive_with(&self, progress: Progress) -> Result<ReceiveReport, WalletError> {
         self.run(|inner| async move {
             inner.ready().await?;
-            inner.receive(progress).await
+            let report = inner.receive(progress).await?;
+            inner.roll_over_soon().await;
+            Ok(report)
+        })
+        .await
+    }
+
+    /// For how many days payments will still take the money that ends first, because another issuing key has followed its key;
+    /// `None` when all is under the newest key. Asks no server.
+    pub async fn aging_days(&self) -> Option<u32> {
+        self.inner.aging_days().await
+    }
+
+    /// Moves some money from an older issuing key to the newest, and says whether there was any. When it is called tells
+    /// something to the redeemer, so a daemon does it at random times; close to the end [`Wallet::receive`] does it by itself.
+    ///
+    /// # Errors
+    /// [`WalletError::Unreachable`] and the like; then the money is as it was.
+    pub async fn roll_over(&self) -> Result<bool, WalletError> {
+        self.run(|inner| async move {
+            inner.ready().await?;
+            inner.roll_over().await
         })
         .await
     }

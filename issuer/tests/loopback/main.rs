@@ -5,6 +5,7 @@ mod directory;
 mod operator;
 mod redemption;
 mod register;
+mod reload;
 mod restart;
 mod running;
 mod withdraw;

@@ -17,6 +17,7 @@ use farthing_issuer::{
     Handles, Issuer, Parts,
     config::{Addresses, Config, Listeners},
     error::RunError,
+    reload::Reload,
 };
 use farthing_proto::v1::{
     CreditRequest, GetAccountRequest, GetAccountResponse, GetIssuerRequest, GetLogSizeRequest, InviteRequest,
@@ -32,6 +33,7 @@ use farthing_service::{
     status::Failure,
     tls::ClientTls,
     token::{Token, TokenBearer},
+    watch::Pace,
 };
 use getrandom::{SysRng, rand_core::Rng as _, rand_core::UnwrapErr};
 use tempfile::TempDir;
@@ -245,7 +247,9 @@ impl Running {
 pub(crate) fn parts(home: &Path, clock: &ManualClock) -> Result<(Config, Parts), RunError> {
     let config = Config::load(&home.join("issuer.toml"))?;
     let parts = Parts::from_config(&config, clock)?;
-    Ok((config, parts))
+    let pace = Pace { every: Duration::from_millis(10), ..Pace::default() };
+    let reload = parts.reload.clone().map(|reload| Reload { pace, ..reload });
+    Ok((config, Parts { reload, ..parts }))
 }
 
 /// The wallet's side.

@@ -1,6 +1,9 @@
 //! What was accepted: the serials, the answers and the log entries, written in one step.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use farthing_ecash::{
     calendar::Day,
@@ -18,6 +21,7 @@ use crate::{
     heard::{Extract, Heard},
     ledger::{PAYMENTS, PaymentLog},
     liabilities::{Liabilities, Reservation},
+    policy::{PolicyFence, PolicyInForce},
     redemption::{CAPS, Payout},
 };
 
@@ -26,6 +30,9 @@ const IDS: Space = Space("id");
 
 /// Serial → id of the transaction that consumed it. Serials of all kinds share it.
 const NULLIFIERS: Space = Space("nullifier");
+
+/// How long it takes until everybody knows a policy that is written.
+const NEW_POLICY_PAUSE: Duration = Duration::from_millis(1);
 
 /// The answer to an accepted transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,13 +46,19 @@ pub struct Accepted {
 /// What was accepted.
 pub struct Records {
     log: Arc<PaymentLog>,
+    policy: Arc<PolicyInForce>,
     liabilities: Arc<Liabilities>,
     heard: Arc<Heard>,
 }
 
 impl Records {
-    pub(crate) fn new(log: Arc<PaymentLog>, liabilities: Arc<Liabilities>, heard: Arc<Heard>) -> Self {
-        Self { log, liabilities, heard }
+    pub(crate) fn new(
+        log: Arc<PaymentLog>,
+        policy: Arc<PolicyInForce>,
+        liabilities: Arc<Liabilities>,
+        heard: Arc<Heard>,
+    ) -> Self {
+        Self { log, policy, liabilities, heard }
     }
 
     /// The answer that this transaction got before.
@@ -79,7 +92,8 @@ impl Records {
     /// a `payout`, which is owed to its account from then on, and a `reservation`, which is settled.
     ///
     /// # Errors
-    /// [`SubmitError::AlreadySpent`] when another transaction was first; [`SubmitError::CapExceeded`];
+    /// [`SubmitError::AlreadySpent`] when another transaction was first; [`SubmitError::PolicyMoved`] when two policies have
+    /// come since it was built; [`SubmitError::CapExceeded`];
     /// [`SubmitError::StoreUnavailable`] and [`SubmitError::OutcomeUnknown`].
     pub async fn write(
         &self,
@@ -101,7 +115,15 @@ impl Records {
                 None => None,
             };
             let payout = payout.map(|payout| (payout, redeemed.as_deref()));
-            let outcome = self.log.commit(|day| batch(transaction, &answer, payout, day, &leaf)).await?;
+            let draft = |day| {
+                let fence = self.policy.fence(transaction.core().header(), day)?;
+                batch(transaction, &answer, payout, day, &leaf).map(|batch| fence.guard(batch))
+            };
+            let outcome = self.log.commit(draft).await?;
+            if PolicyFence::is_over(&outcome) {
+                tokio::time::sleep(NEW_POLICY_PAUSE).await;
+                continue;
+            }
             return match outcome {
                 Outcome::Applied { positions } => {
                     let log_index = *positions.first().ok_or(SubmitError::Internal("the entry has no position"))?;

@@ -13,11 +13,11 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use farthing_ecash::{credential::issue::Answer, keys::KeyRing, verify::Verified};
+use farthing_ecash::{credential::issue::Answer, verify::Verified};
 use tokio::sync::oneshot;
 
 use super::{Candidate, queue::Queue, settle::settle};
-use crate::error::SubmitError;
+use crate::{error::SubmitError, keys::Keys};
 
 /// How much is verified at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Verifier {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn start(keys: &Arc<KeyRing>, settings: VerifierSettings) -> io::Result<Self> {
+    pub fn start(keys: &Arc<Keys>, settings: VerifierSettings) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(settings.waiting_max, settings.batch_max));
         let mut verifier = Self { queue, threads: Vec::new() };
         for number in 0..settings.threads.get() {
@@ -91,10 +91,10 @@ impl Drop for Verifier {
     }
 }
 
-fn work(queue: &Queue, keys: &KeyRing) {
+fn work(queue: &Queue, keys: &Keys) {
     while let Some(turn) = queue.take() {
         let lane = turn.lane;
-        let findings = settle(keys, turn);
+        let findings = settle(&keys.ring(), turn);
         queue.learn(lane, &findings);
     }
 }

@@ -18,15 +18,16 @@ use farthing_policy::Policy;
 use farthing_store::{Batch, Outcome, READ_ITEMS_MAX, Space};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 
-use super::{PolicyInForce, PublishedPolicy};
+use super::PublishedPolicy;
 use crate::{
     error::RunError,
     ledger::{PaymentLog, announce},
 };
 
-/// The policy published last: epoch u32 little-endian, hash.
-const NEWEST: Space = Space("policy");
-const NEWEST_KEY: &[u8] = b"newest";
+/// The policy published last: epoch u32 little-endian, hash, the moment of its publication i64 little-endian by the wall clock.
+/// Without the moment: written by a version that gave no grace.
+pub(super) const NEWEST: Space = Space("policy");
+pub(super) const NEWEST_KEY: &[u8] = b"newest";
 
 /// Where a policy stands in the log: by its epoch, big-endian.
 const POLICY_ENTRY: Space = Space("policy-entry");
@@ -34,21 +35,41 @@ const POLICY_ENTRY: Space = Space("policy-entry");
 /// Where a policy's rules stand in the log: by its hash and the key id.
 const RULES_ENTRY: Space = Space("rules-entry");
 
+/// What is published, after a publication.
+pub(super) struct Published {
+    pub(super) current: PublishedPolicy,
+    /// The epoch before.
+    pub(super) before: Option<(PolicyTerms, PolicyHash)>,
+    /// When the current one was published, by the wall clock.
+    pub(super) since: Option<i64>,
+    /// The logical day of its entry.
+    pub(super) day: Day,
+    /// What is stored of the newest.
+    pub(super) newest: Vec<u8>,
+}
+
 /// Publishes the policy, unless it is the one published last, and its rules under every key that they are not published
-/// under yet.
+/// under yet. `now` is the moment by the wall clock.
 ///
 /// # Errors
 /// [`RunError::Currency`] when it is not that of the keys; those of the store.
-pub async fn publish(log: &PaymentLog, keys: &KeyRing, policy: Policy) -> Result<PolicyInForce, RunError> {
+pub(super) async fn publish(log: &PaymentLog, keys: &KeyRing, policy: Policy, now: i64) -> Result<Published, RunError> {
     check_currency(keys, &policy)?;
     loop {
-        let newest = log.store().get(NEWEST, NEWEST_KEY).await?;
-        let (body, is_new) = with_epoch(&policy, newest.as_deref())?;
+        let stored = log.store().get(NEWEST, NEWEST_KEY).await?;
+        let newest = stored.as_deref().map(Newest::read).transpose()?;
+        let (body, is_new) = with_epoch(&policy, newest.as_ref())?;
         let hash = body.hash();
+        let fresh = if is_new {
+            Newest { epoch: body.terms().epoch, hash: *hash.as_bytes(), since: Some(now) }
+        } else {
+            newest.ok_or(RunError::Damaged("policy epoch"))?
+        };
         let unsigned = unsigned(log, keys, hash).await?;
         if is_new || !unsigned.is_empty() {
             let signed: Vec<_> = unsigned.iter().map(|key| sign_rules(key, &body, &mut UnwrapErr(SysRng))).collect();
-            let outcome = log.commit(|day| batch(day, &body, is_new, newest.as_deref(), &signed)).await?;
+            let put = is_new.then(|| fresh.to_bytes());
+            let outcome = log.commit(|day| batch(day, &body, put.as_deref(), stored.as_deref(), &signed)).await?;
             match outcome {
                 Outcome::Applied { .. } => {
                     tracing::info!(epoch = body.terms().epoch, is_new, keys = signed.len(), "policy published");
@@ -61,11 +82,54 @@ pub async fn publish(log: &PaymentLog, keys: &KeyRing, policy: Policy) -> Result
         let (rules_log_indices, rules) = published_rules(log, keys, hash).await?.into_iter().unzip();
         let log_index = log.store().get(POLICY_ENTRY, &body.terms().epoch.to_be_bytes()).await?;
         let log_index = stored_index(log_index.as_deref())?;
-        let published = published_terms(log).await?;
-        return Ok(PolicyInForce {
+        let before = match body.terms().epoch.checked_sub(1) {
+            None | Some(0) => None,
+            Some(before) => Some(body_of(log, before).await?),
+        };
+        let day = entry_at(log, log_index).await?.day();
+        return Ok(Published {
+            day,
+            before: before.map(|body| (*body.terms(), body.hash())),
+            since: fresh.since,
+            // As it stands in the store, for who compares it.
+            newest: if is_new { fresh.to_bytes() } else { stored.unwrap_or_default() },
             current: PublishedPolicy { policy, body, hash, log_index, rules, rules_log_indices },
-            published,
         });
+    }
+}
+
+/// The policy that was published last; `None` before the first.
+///
+/// # Errors
+/// Those of the store.
+pub(super) async fn newest_policy(log: &PaymentLog) -> Result<Option<Policy>, RunError> {
+    let Some(newest) = log.store().get(NEWEST, NEWEST_KEY).await? else { return Ok(None) };
+    let body = body_of(log, Newest::read(&newest)?.epoch).await?;
+    // A file of before that this version finds wrong was right then; there is nothing to compare with.
+    Ok(Policy::from_bytes(body.file()).ok())
+}
+
+/// The record of the policy published last.
+struct Newest {
+    epoch: u32,
+    hash: [u8; 32],
+    since: Option<i64>,
+}
+
+impl Newest {
+    fn read(bytes: &[u8]) -> Result<Self, RunError> {
+        let read = || {
+            let (epoch, rest) = bytes.split_first_chunk()?;
+            let (hash, rest) = rest.split_first_chunk()?;
+            let since = if rest.is_empty() { None } else { Some(i64::from_le_bytes(rest.try_into().ok()?)) };
+            Some(Self { epoch: u32::from_le_bytes(*epoch), hash: *hash, since })
+        };
+        read().ok_or(RunError::Damaged("policy epoch"))
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let since = self.since.map_or_else(Vec::new, |since| since.to_le_bytes().to_vec());
+        [&self.epoch.to_le_bytes()[..], &self.hash, &since].concat()
     }
 }
 
@@ -78,18 +142,16 @@ fn check_currency(keys: &KeyRing, policy: &Policy) -> Result<(), RunError> {
 }
 
 /// The policy's body in its epoch, and whether that is a new one.
-fn with_epoch(policy: &Policy, newest: Option<&[u8]>) -> Result<(PolicyBody, bool), RunError> {
+fn with_epoch(policy: &Policy, newest: Option<&Newest>) -> Result<(PolicyBody, bool), RunError> {
     let Some(newest) = newest else {
         return Ok((policy.body(1), true));
     };
-    let damaged = || RunError::Damaged("policy epoch");
-    let (epoch, hash) = newest.split_first_chunk::<4>().ok_or_else(damaged)?;
-    let epoch = u32::from_le_bytes(*epoch);
-    let body = policy.body(epoch);
-    if body.hash().as_bytes() == hash {
+    let body = policy.body(newest.epoch);
+    if *body.hash().as_bytes() == newest.hash {
         return Ok((body, false));
     }
-    Ok((policy.body(epoch.checked_add(1).ok_or_else(damaged)?), true))
+    let next = newest.epoch.checked_add(1).ok_or(RunError::Damaged("policy epoch"))?;
+    Ok((policy.body(next), true))
 }
 
 /// The keys under which the policy's rules are not published yet.
@@ -106,7 +168,7 @@ async fn unsigned<'k>(log: &PaymentLog, keys: &'k KeyRing, hash: PolicyHash) -> 
 fn batch(
     day: Day,
     body: &PolicyBody,
-    is_new: bool,
+    put: Option<&[u8]>,
     newest: Option<&[u8]>,
     signed: &[SignedRules],
 ) -> Result<Batch, RunError> {
@@ -114,10 +176,9 @@ fn batch(
         None => Batch::new().expect_absent(NEWEST, NEWEST_KEY),
         Some(newest) => Batch::new().expect_equals(NEWEST, NEWEST_KEY, newest),
     };
-    if is_new {
-        let epoch = body.terms().epoch;
-        let index_at = (POLICY_ENTRY, epoch.to_be_bytes().to_vec());
-        batch = batch.put(NEWEST, NEWEST_KEY, [&epoch.to_le_bytes()[..], body.hash().as_bytes()].concat());
+    if let Some(put) = put {
+        let index_at = (POLICY_ENTRY, body.terms().epoch.to_be_bytes().to_vec());
+        batch = batch.put(NEWEST, NEWEST_KEY, put);
         batch = announce(batch, EntryKind::Policy, day, body.to_bytes(), index_at)?;
     }
     for rules in signed {
@@ -139,14 +200,31 @@ async fn published_rules(log: &PaymentLog, keys: &KeyRing, hash: PolicyHash) -> 
 }
 
 /// The terms of every policy in the log, by epoch.
-async fn published_terms(log: &PaymentLog) -> Result<BTreeMap<u32, PolicyTerms>, RunError> {
+///
+/// # Errors
+/// Those of the store.
+pub(super) async fn published_terms(log: &PaymentLog) -> Result<BTreeMap<u32, PolicyTerms>, RunError> {
     let mut published = BTreeMap::new();
-    for (_, index) in log.store().scan(POLICY_ENTRY, &[], READ_ITEMS_MAX).await? {
-        let body = body_at(log, Some(&index)).await?;
-        let terms = *PolicyBody::from_bytes(&body).map_err(|_| RunError::Damaged("policy"))?.terms();
-        published.insert(terms.epoch, terms);
+    let mut from = Vec::new();
+    loop {
+        let page = log.store().scan(POLICY_ENTRY, &from, READ_ITEMS_MAX).await?;
+        let Some((last, _)) = page.last() else { return Ok(published) };
+        from = [last.as_slice(), &[0]].concat();
+        for (_, index) in &page {
+            let terms = *policy_body(&body_at(log, Some(index)).await?)?.terms();
+            published.insert(terms.epoch, terms);
+        }
     }
-    Ok(published)
+}
+
+/// The policy of an epoch that was published.
+async fn body_of(log: &PaymentLog, epoch: u32) -> Result<PolicyBody, RunError> {
+    let index = log.store().get(POLICY_ENTRY, &epoch.to_be_bytes()).await?;
+    policy_body(&body_at(log, index.as_deref()).await?)
+}
+
+fn policy_body(bytes: &[u8]) -> Result<PolicyBody, RunError> {
+    PolicyBody::from_bytes(bytes).map_err(|_| RunError::Damaged("policy"))
 }
 
 fn stored_index(index: Option<&[u8]>) -> Result<u64, RunError> {
@@ -156,10 +234,13 @@ fn stored_index(index: Option<&[u8]>) -> Result<u64, RunError> {
 
 /// The body of the entry at a stored index.
 async fn body_at(log: &PaymentLog, index: Option<&[u8]>) -> Result<Vec<u8>, RunError> {
+    Ok(entry_at(log, stored_index(index)?).await?.body().to_vec())
+}
+
+async fn entry_at(log: &PaymentLog, index: u64) -> Result<Entry, RunError> {
     let damaged = || RunError::Damaged("index of policies and rules");
-    let index = stored_index(index)?;
     let record = log.read(index).await?.ok_or_else(damaged)?;
-    Ok(Entry::from_bytes(&record.entry).map_err(|_| damaged())?.body().to_vec())
+    Entry::from_bytes(&record.entry).map_err(|_| damaged())
 }
 
 fn rules_key(hash: PolicyHash, key: KeyId) -> Vec<u8> {

@@ -7,6 +7,7 @@ use farthing_proto::v1::ErrorReason;
 use farthing_redeemer::{
     check::{Candidate, Verifier, VerifierSettings},
     error::SubmitError,
+    keys::Keys,
 };
 use farthing_service::status::Failure;
 use tokio::task::JoinSet;
@@ -45,7 +46,7 @@ fn candidates(world: &World, facts: &Facts, swaps: &[Vec<u8>]) -> Vec<Candidate>
 }
 
 fn verifier(world: &World, waiting_max: u32) -> Verifier {
-    let keys = Arc::new(KeyRing::new([world.mint().key()]));
+    let keys = Arc::new(Keys::new(KeyRing::new([world.mint().key()])));
     let settings = VerifierSettings { threads: NonZeroUsize::MIN, waiting_max, batch_max: 128 };
     Verifier::start(&keys, settings).unwrap()
 }

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Output, Stdio},
+    time::Duration,
 };
 
 use farthing_ecash::{account::AccountKey, transaction::Transaction};
@@ -69,6 +70,43 @@ fn all_mistakes_of_a_policy_are_shown_where_they_stand() {
     let output = check(&folder("tests/golden"), &["missing.toml"]);
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("cannot use missing.toml"));
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn two_policies_are_compared_in_words() {
+    let home = tempfile::tempdir().unwrap();
+    let diff = |arguments: &[&str]| {
+        program().args(["policy", "diff"]).args(arguments).current_dir(home.path()).output().unwrap()
+    };
+    let lowered = POLICY.replace("\"10.00\"", "\"5.00\"").replace("\"charity\"", "\"shop\"");
+    for (name, text) in [("old.toml", POLICY), ("new.toml", &lowered), ("wrong.toml", "version = 1\nfee")] {
+        fs::write(home.path().join(name), text).unwrap();
+    }
+    let same = diff(&["old.toml", "old.toml"]);
+    assert_eq!(
+        (same.status.code(), same.stdout.as_slice()),
+        (Some(0), &b"nothing changes: the files are the same\n"[..])
+    );
+    let changed = diff(&["old.toml", "new.toml"]);
+    assert_eq!(changed.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(changed.stdout).unwrap(),
+        "class 1 person\n  each may receive in a day: lowered from 10.00 EUR to 5.00 EUR\nclass 2 shop\n  number 2 was charity \
+         and is shop now\n    dangerous: wallets keep their number: right if shop is only another name; but a number is never \
+         used again for other people, or the wallets of charity get what was meant for them\n2 changes, 1 dangerous\n"
+    );
+    let json = diff(&["--json", "old.toml", "new.toml"]);
+    let document: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&document["changes"][0]["old"], &document["changes"][0]["new"]), (&1_000.into(), &500.into()));
+    assert_eq!(document["changes"][1]["weight"], "dangerous");
+    for (wrong, told) in
+        [(["wrong.toml", "new.toml"], "wrong.toml:2:"), (["old.toml", "missing.toml"], "cannot use missing.toml")]
+    {
+        let output = diff(&wrong);
+        assert_eq!(output.status.code(), Some(2));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(told), "{text}");
+    }
 }
 
 #[test]
@@ -247,6 +285,38 @@ async fn a_server_serves_stops_and_says_nothing_of_its_users() {
     let verified = site.store("verify");
     assert!(verified.status.success(), "{verified:?}");
     assert!(site.store("rebuild").status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hangup_lets_it_look_at_the_policy_and_ends_nothing() {
+    let site = Site::new().await;
+    let server = site.start();
+    let status = || program().args(["policy", "status", "--config"]).arg(&site.config).output().unwrap();
+    assert_eq!(server.facts(&site).await.header.epoch, 1);
+    let (path, fresh) = (site.world.home.path().join("policy.toml"), site.world.home.path().join("fresh.toml"));
+    let put = |text: String| {
+        fs::write(&fresh, text).unwrap();
+        fs::rename(&fresh, &path).unwrap();
+        let pid = server.process.0.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    };
+    put(POLICY.replace("\"0.02\"", "\"0.03\""));
+    let changed = async {
+        while server.facts(&site).await.header.epoch < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        put(POLICY.replace("minimum", "minimun"));
+        while status().status.success() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), changed).await.unwrap();
+    let told = String::from_utf8(status().stdout).unwrap();
+    assert!(told.starts_with("not in force\nthe policy of epoch 2 stays\n"), "{told}");
+    assert!(told.contains(":10:1: unknown key `minimun`"), "{told}");
+    assert_eq!(server.facts(&site).await.header.epoch, 2);
+    let log = server.stop();
+    assert!(log.contains("unknown key `minimun` in [payment]"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

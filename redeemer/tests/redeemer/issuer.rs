@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use farthing_ecash::keys::KeyId;
 use farthing_ledger::{checkpoint::Checkpoint, hash::Hash, key::LogSigner};
 use farthing_proto::v1::{
     CreditRedemptionRequest, CreditRedemptionResponse, ErrorReason, GetIssuanceCheckpointRequest,
@@ -51,6 +52,8 @@ pub(crate) struct Books {
     pub(crate) look_ups: Mutex<u32>,
     /// So many credits are booked, but their answers are lost.
     pub(crate) answers_to_lose: Mutex<u32>,
+    /// The keys that the issuer says it has announced; without any, it does not say.
+    pub(crate) announced: Mutex<Vec<KeyId>>,
     /// Something has come in.
     pub(crate) changed: Notify,
 }
@@ -68,6 +71,7 @@ impl Default for Books {
             deliveries: Mutex::default(),
             look_ups: Mutex::default(),
             answers_to_lose: Mutex::default(),
+            announced: Mutex::default(),
             changed: Notify::default(),
         }
     }
@@ -180,6 +184,7 @@ impl RedemptionService for Service {
             note: checkpoint.sign(&signer).unwrap().note().to_string(),
             withdrawn,
             log_verifier_key: signer.verifier().to_string(),
+            announced_key_ids: self.0.announced.lock().unwrap().iter().map(|id| id.as_bytes().to_vec()).collect(),
         }))
     }
 }

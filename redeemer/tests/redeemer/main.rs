@@ -17,6 +17,7 @@ mod race;
 mod redemption;
 mod refund;
 mod refused;
+mod reload;
 mod restart;
 mod split;
 mod wallet;

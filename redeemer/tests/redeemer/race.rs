@@ -7,6 +7,7 @@ use farthing_redeemer::{
     Handles,
     check::{Candidate, Signed, Verifier, VerifierSettings},
     error::SubmitError,
+    keys::Keys,
     ledger::PAYMENTS,
 };
 use farthing_store::{Batch, Outcome, Space};
@@ -60,11 +61,11 @@ async fn two_spends_of_one_coin_exactly_one_wins() {
 }
 
 /// Verifies and signs, so that what remains is the race itself.
-async fn signed(world: &World, facts: &Facts, transaction: Transaction) -> Signed {
+pub(crate) async fn signed(world: &World, facts: &Facts, transaction: Transaction) -> Signed {
     let keys = KeyRing::new([world.mint().key()]);
     let candidate = Candidate::new(transaction, facts.policy.terms(), &keys, facts.header.day).unwrap();
     let settings = VerifierSettings { threads: NonZeroUsize::MIN, ..VerifierSettings::default() };
-    Verifier::start(&Arc::new(keys), settings).unwrap().verify(candidate).await.unwrap()
+    Verifier::start(&Arc::new(Keys::new(keys)), settings).unwrap().verify(candidate).await.unwrap()
 }
 
 /// Makes the store forget two transactions, so that they can race again.

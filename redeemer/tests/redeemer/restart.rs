@@ -1,10 +1,14 @@
 //! What a redeemer remembers.
 
+use std::time::Duration;
+
+use farthing_ecash::{account::AccountKey, credential::kinds::Kind};
 use farthing_proto::v1::ErrorReason;
 use farthing_redeemer::error::RunError;
 
 use crate::{
     mint::{Mint, TODAY},
+    money::validity,
     wallet::Wallet,
     world::World,
 };
@@ -100,5 +104,52 @@ async fn an_old_key_pays_until_its_day_and_is_exchanged_for_long() {
     let facts = running.facts().await;
     let refused = running.submit(&alice.swap(&facts, &[third], None)).await.unwrap_err();
     assert_eq!(refused.reason, ErrorReason::KeyExpired);
+    running.stop().await;
+}
+
+/// Section 2: after `accept_until` a key's money is good for everything but Pay.
+#[tokio::test]
+async fn every_statement_but_pay_takes_what_payments_take_no_more() {
+    let mut world = World::new().await;
+    let currency = world.mint().key().public().currency().clone();
+    // The old key signs for ten more days; payments take its money for thirty more.
+    world.mints = vec![Mint::new(&currency, TODAY - 200, TODAY + 10), Mint::new(&currency, TODAY + 11, TODAY + 400)];
+    let old = world.mint().key().public().id();
+    let running = world.start().await;
+    let (alice, bob) = (Wallet::new("alice@bank.example"), Wallet::new("bob@bank.example"));
+    let account = AccountKey::of(&alice.keys).to_bytes().to_vec();
+    world.books.accounts.lock().unwrap().insert(account, 1);
+    let state = |wallet: &Wallet| world.mint().state(&wallet.keys, &wallet.identity, 1, validity());
+    let (alices, bobs) = (state(&alice), state(&bob));
+    let coin = || world.mint().coin(&alice.keys, 500);
+    let before = running.facts().await;
+    let mut notes = Vec::new();
+    let mut refundable = None;
+    for _ in 0..3 {
+        let pay = alice.pay(&before, &coin(), &bob, 200);
+        let answer = running.submit(&pay).await.unwrap().answer;
+        notes.push(bob.note(&before, &pay, &answer));
+        refundable = Some(alice.refundable(&before, &pay, &answer));
+    }
+
+    // 1 February: payments take the old key no more, and notes of November may go back.
+    running.pass(Duration::from_secs(73 * 86_400)).await;
+    let facts = running.facts().await;
+    assert_ne!(facts.header.key, old);
+    let refused = running.submit(&alice.pay(&facts, &coin(), &bob, 100)).await.unwrap_err();
+    assert_eq!((refused.reason, refused.metadata["key_id"].clone()), (ErrorReason::KeyExpired, old.to_string()));
+    let moves = [
+        alice.swap(&facts, &[coin()], None),
+        bob.split(&facts, &notes[0], 50, &bobs),
+        bob.claim(&facts, &notes[1..2], &bobs),
+        alice.refund(&facts, &refundable.unwrap(), &alices),
+    ];
+    for transaction in &moves {
+        let mut keys = transaction.core().input_keys().filter(|(kind, _)| *kind != Kind::Rule);
+        assert!(keys.all(|(_, key)| key == old));
+        running.submit(transaction).await.unwrap();
+    }
+    let (redeem, opening) = alice.redeem(&facts, &coin(), 100);
+    running.submit_bytes(redeem.as_bytes(), &opening.to_bytes()).await.unwrap();
     running.stop().await;
 }

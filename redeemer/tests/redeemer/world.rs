@@ -11,7 +11,7 @@ use farthing_proto::v1::{
     GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest, SubmitTransactionResponse,
     ledger_service_client::LedgerServiceClient, redeemer_service_client::RedeemerServiceClient,
 };
-use farthing_redeemer::{Handles, Parts, Redeemer, check::VerifierSettings, error::RunError};
+use farthing_redeemer::{Handles, Parts, Redeemer, check::VerifierSettings, error::RunError, reload::Reload};
 use farthing_service::{
     channel::{self, Deadlines},
     clock::ManualClock,
@@ -73,6 +73,7 @@ pub(crate) struct World {
     pub(crate) issuer: SocketAddr,
     pub(crate) verifier: VerifierSettings,
     pub(crate) accepted_day: Option<u32>,
+    pub(crate) reload: Option<Reload>,
     pub(crate) store: Options,
     /// Time between two checkpoints at least; the first one does not wait.
     pub(crate) checkpoint_interval: Duration,
@@ -96,6 +97,7 @@ impl World {
             issuer: issuer.address,
             verifier: VerifierSettings::default(),
             accepted_day: None,
+            reload: None,
             store: Options::default(),
             checkpoint_interval: Duration::from_millis(10),
             home,
@@ -130,6 +132,7 @@ impl World {
             store: Store::open_with(&self.store_dir(), self.store.clone()).unwrap().0,
             keys: KeyRing::new(self.mints.iter().map(Mint::key)),
             policy: Policy::parse(&self.policy).unwrap(),
+            reload: self.reload.clone(),
             origin: ORIGIN.to_owned(),
             log: LogSetup {
                 signer: log_setup::load_or_make(&self.home.path().join("log.key"), ORIGIN).unwrap(),
@@ -168,7 +171,7 @@ impl World {
 pub(crate) struct Running {
     pub(crate) handles: Handles,
     pub(crate) channel: Channel,
-    keys: Vec<PublicKey>,
+    pub(crate) keys: Vec<PublicKey>,
     clock: Arc<ManualClock>,
     shutdown: CancellationToken,
     task: JoinHandle<Result<(), RunError>>,

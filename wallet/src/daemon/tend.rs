@@ -1,4 +1,4 @@
-//! What a daemon does by itself: it finishes what was begun, and looks for payments.
+//! What a daemon does by itself: it finishes what was begun, looks for payments, and moves money to the newest issuing key.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,6 +14,9 @@ use crate::wallet::Wallet;
 
 /// About how often the daemon tries to finish what is unfinished.
 const FINISH_EVERY: Duration = Duration::from_secs(30);
+
+/// A day.
+const ROLL_OVER_DAY: Duration = Duration::from_secs(86_400);
 
 /// Goes on until `shutdown` is cancelled. Writes the currency into the endpoint's file once the wallet knows it.
 pub(super) async fn tend(
@@ -31,6 +34,7 @@ pub(super) async fn tend(
             sleep_until(next).await;
             if Instant::now() >= finish_at {
                 finish(&wallet).await;
+                roll_over(&wallet).await;
                 tell_currency(&wallet, &data_dir, &mut endpoint).await;
                 finish_at = Instant::now() + jittered(FINISH_EVERY);
             }
@@ -58,6 +62,27 @@ async fn finish(wallet: &Wallet) {
         }
         Err(error) => tracing::warn!("cannot finish what was begun: {error}"),
     }
+}
+
+/// Moves money from older keys, at a time that chance decides.
+async fn roll_over(wallet: &Wallet) {
+    let Some(days_left) = wallet.aging_days().await else { return };
+    if !is_time(days_left, UnwrapErr(SysRng).next_u32()) {
+        return;
+    }
+    match wallet.roll_over().await {
+        Ok(true) => tracing::info!("moved money to the newest issuing key"),
+        Ok(false) => {}
+        Err(error) => tracing::warn!("cannot move money to the newest issuing key: {error}"),
+    }
+}
+
+/// Whether to move some money at this look. Right after a rotation that tells who has moved and who has not, so looks are many and
+/// chance is small: on the average five days pass, or an eighth of the time that is left. No memory is needed for that, so it
+/// outlives restarts.
+fn is_time(days_left: u32, chance: u32) -> bool {
+    let mean = (u64::from(days_left) * ROLL_OVER_DAY.as_secs() / 8).min(5 * ROLL_OVER_DAY.as_secs());
+    u64::from(chance) * mean / (u64::from(u32::MAX) + 1) < FINISH_EVERY.as_secs()
 }
 
 async fn tell_currency(wallet: &Wallet, data_dir: &std::path::Path, endpoint: &mut Endpoint) {
@@ -93,6 +118,16 @@ fn jittered(time: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn money_moves_at_once_at_the_end_and_seldom_at_the_beginning() {
+        let share = |days_left| (0..=u32::MAX).step_by(1 << 12).filter(|chance| is_time(days_left, *chance)).count();
+        let all = (0..=u32::MAX).step_by(1 << 12).count();
+        assert_eq!(share(0), all);
+        // Two looks a minute: about one in 14,400 of them.
+        assert!((40..=110).contains(&share(45)), "{}", share(45));
+        assert!(share(8) > share(45));
+    }
 
     #[test]
     fn the_time_is_kept_about_and_never_quite() {

@@ -7,7 +7,10 @@ use farthing_proto::v1;
 
 use crate::{
     history::{HistoryItem, OperationKind, OperationState},
-    report::{Balance, IncomingPayment, LogStanding, PendingPayment, PendingReason, Restricted, Standing, WalletInfo},
+    report::{
+        Balance, EndingMoney, IncomingPayment, LogStanding, PendingPayment, PendingReason, Restricted, Standing,
+        WalletInfo,
+    },
 };
 
 pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
@@ -37,6 +40,15 @@ pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
         evidence: path(info.evidence.as_deref()),
         strange_directory_entry: info.strange_directory,
         account_restricted: account.map_or_else(Vec::new, |account| restricted(&account.restricted)),
+        ending_money: info.ending.iter().map(ending).collect(),
+    }
+}
+
+fn ending(money: &EndingMoney) -> v1::EndingMoney {
+    v1::EndingMoney {
+        amount: money.amount.get(),
+        accept_until: money.accept_until.to_string(),
+        exchange_until: money.exchange_until.to_string(),
     }
 }
 

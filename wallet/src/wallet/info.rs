@@ -8,14 +8,14 @@ use farthing_ecash::{
 use farthing_proto::v1::RestrictedBalance;
 use getrandom::{SysRng, rand_core::UnwrapErr};
 
-use super::{inner::Inner, register::registration};
+use super::{inner::Inner, register::registration, roll::ends_soon};
 use crate::{
-    book::Book,
+    book::{Book, aging::Aging},
     error::WalletError,
     operation::rule_for,
-    report::{AccountInfo, ReceiptCaps, Restricted, WalletInfo},
+    report::{AccountInfo, EndingMoney, ReceiptCaps, Restricted, WalletInfo},
     scan::Log,
-    terms::{Issuance, Terms},
+    terms::{self, Issuance, Terms},
 };
 
 impl Inner {
@@ -48,10 +48,24 @@ impl Inner {
             restoring: book.is_restoring(),
             evidence: book.trust().stopped.as_ref().map(Into::into),
             strange_directory: book.inbox().strange_directory,
+            ending: self.ending(&book),
             issuer: self.issuer.0.address().to_owned(),
             redeemer: self.redeemer.0.address().to_owned(),
             problems,
         })
+    }
+
+    /// Money under keys that end soon.
+    fn ending(&self, book: &Book) -> Vec<EndingMoney> {
+        let Some(today) = book.pins().and_then(|pins| terms::own_day(pins, self.unix_seconds()).ok()) else {
+            return Vec::new();
+        };
+        let soon = book.aging(today).into_iter().filter(|group| ends_soon(group.dates.accept_until, today));
+        let ending = |group: Aging| {
+            let (accept_until, exchange_until) = (group.dates.accept_until, group.dates.exchange_until);
+            EndingMoney { amount: group.value(), accept_until, exchange_until }
+        };
+        soon.map(ending).collect()
     }
 
     /// Asks the issuer for the wallet's own account.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use farthing_ecash::{
-    entry::EntryKind,
+    entry::{Entry, EntryKind},
     keys::{KeyId, PublicKey},
 };
 
@@ -124,10 +124,12 @@ impl Inner {
             self.remember(&mut book, Pins { keys: known.clone(), ..pins.clone() }).await?;
             pins
         };
+        let known = Arc::clone(&self.book.lock().await.keyring());
         self.checkpoint(Log::Issuance).await?;
         for (place, key) in facts.keys.iter().enumerate() {
             let index = facts.key_indices.get(place).copied();
-            self.check_public(Log::Issuance, EntryKind::Key, &key.to_bytes(), index).await?;
+            let fits = |entry: &Entry| terms::check_announced(&known, key, entry.day());
+            self.check_public(Log::Issuance, EntryKind::Key, &key.to_bytes(), index, fits).await?;
         }
         let mut book = self.book.lock().await;
         // Another call may have pinned more meanwhile.
@@ -188,6 +190,7 @@ impl Inner {
             what: "it signs with a key that the issuer does not announce".to_owned(),
         };
         let key = self.key(facts.current).await?.ok_or_else(stranger)?;
+        terms::check_newest(Server::Redeemer, self.book.lock().await.keyring().values(), &key.id(), facts.day)?;
         {
             let mut book = self.book.lock().await;
             let pins = book.pins().cloned().ok_or_else(stranger)?;
@@ -198,10 +201,10 @@ impl Inner {
         }
         self.checkpoint(Log::Payments).await?;
         let (policy, index) = (facts.policy.to_bytes(), Some(facts.policy_index));
-        self.check_public(Log::Payments, EntryKind::Policy, &policy, index).await?;
+        self.check_public(Log::Payments, EntryKind::Policy, &policy, index, |_| Ok(())).await?;
         for (place, rules) in facts.rules.iter().enumerate().filter(|(_, rules)| rules.key() == key.id()) {
             let index = facts.rules_indices.get(place).copied();
-            self.check_public(Log::Payments, EntryKind::Rules, &rules.to_bytes(), index).await?;
+            self.check_public(Log::Payments, EntryKind::Rules, &rules.to_bytes(), index, |_| Ok(())).await?;
         }
         let last = self.last_terms();
         let terms = blocking(move || terms::verify_terms(&key, facts, last.as_deref()).map(Arc::new)).await?;

@@ -262,7 +262,7 @@ fn choose(book: &Book, terms: &Terms, need: Need) -> Selection {
     };
     let coins = book.spendable(need.purpose);
     let good: Vec<_> = coins.iter().filter(|coin| accepted(coin)).copied().collect();
-    match select(&good, need.amount.get(), terms.header.key) {
+    match select(&good, need.amount.get(), &book.keys_by_age()) {
         Selection::TooLittle(available) if need.payment => {
             let old: Vec<_> = coins.iter().filter(|coin| exchangeable(coin)).map(|coin| coin.id).take(16).collect();
             if old.is_empty() { Selection::TooLittle(available) } else { Selection::Merge(old) }

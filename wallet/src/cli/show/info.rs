@@ -54,6 +54,15 @@ fn facts(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Vec<(&'s
         );
         facts.push(("WARNING", text));
     }
+    for ending in &answer.ending_money {
+        let (pay, exchange) = (printable(&ending.accept_until), printable(&ending.exchange_until));
+        let text = format!(
+            "{} is under an issuing key that ends: payments take it until {pay}, everything else until {exchange}; \
+             `farthing receive` moves it in time",
+            money.text(ending.amount)
+        );
+        facts.push(("Key ends", text));
+    }
     if let Some(caps) = &answer.receipt_caps {
         facts.push(("Received", format!("{} today, {}", money.text(caps.used_today), left(caps.left_today, money))));
         let month = format!("{} this month, {}", money.text(caps.used_this_month), left(caps.left_this_month, money));
@@ -129,12 +138,17 @@ fn document(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Value
         "restoring": answer.restoring,
         "evidence": optional(&answer.evidence),
         "strange_directory_entry": answer.strange_directory_entry,
+        "ending_money": answer.ending_money.iter().map(ending).collect::<Vec<_>>(),
         "pending_operations": answer.pending_operations.iter().map(history::item).collect::<Vec<_>>(),
         "data_dir": place.data_dir,
         "issuer": place.servers.as_ref().map(|(issuer, _)| issuer),
         "redeemer": place.servers.as_ref().map(|(_, redeemer)| redeemer),
         "daemon": place.daemon.as_ref().map(|daemon| json!({ "address": daemon.address, "pid": daemon.pid })),
     })
+}
+
+fn ending(ending: &v1::EndingMoney) -> Value {
+    json!({ "amount": ending.amount, "accept_until": ending.accept_until, "exchange_until": ending.exchange_until })
 }
 
 #[cfg(test)]

@@ -1,0 +1,76 @@
+//! Moving money from older issuing keys to the one that signs now (docs/PROTOCOL.md section 2), by Swap.
+//!
+//! Right after a rotation the key of a coin tells who has moved already and who has not, so wallets do it at a random time: a
+//! daemon whenever chance says so, and any wallet when the end comes near.
+
+use farthing_ecash::{amount::Amount, calendar::Day};
+
+use super::inner::Inner;
+use crate::{
+    error::WalletError,
+    history::HistoryItem,
+    operation::{Intent, Season, Swap},
+    terms,
+};
+
+/// Coins that are swapped at once: a usual count of inputs.
+const COINS_AT_ONCE: usize = 4;
+
+/// Days before payments do not take a coin any more in which any use of the wallet moves it.
+pub(crate) const SOON_DAYS: u32 = 14;
+
+/// Swaps in one go. What is left comes next time.
+const SWAPS_AT_ONCE: usize = 16;
+
+impl Inner {
+    /// For how many days payments will take the money that ends first; `None` when all is under the newest key. Asks no server.
+    pub(super) async fn aging_days(&self) -> Option<u32> {
+        let book = self.book.lock().await;
+        let today = terms::own_day(book.pins()?, self.unix_seconds()).ok()?;
+        let aging = book.aging(today).into_iter().find(|group| today <= group.dates.exchange_until)?;
+        Some(aging.dates.accept_until.get().saturating_sub(today.get()))
+    }
+
+    /// Swaps some coins of the key that ends first; says whether there were any.
+    ///
+    /// # Errors
+    /// As those of a swap; the coins are as they were, or the swap goes on when it is resumed.
+    pub(super) async fn roll_over(&self) -> Result<bool, WalletError> {
+        let terms = self.terms().await?;
+        let today = terms.header.day;
+        let mut book = self.book.lock().await;
+        let Some(group) = book.aging(today).into_iter().find(|group| today <= group.dates.exchange_until) else {
+            return Ok(false);
+        };
+        let (inputs, values): (Vec<_>, Vec<_>) = group.coins.into_iter().take(COINS_AT_ONCE).unzip();
+        let amount = Amount::new(values.into_iter().map(Amount::get).fold(0, u64::saturating_add));
+        let intent = Intent::Swap(Swap {});
+        let item = HistoryItem { amount, ..self.new_item(&book, &intent, None) };
+        let driving = self.begin(&mut book, &Season::Payments(terms), intent, inputs, Some(item), Vec::new()).await?;
+        drop(book);
+        self.drive(&driving).await?;
+        Ok(true)
+    }
+
+    /// Moves what payments will not take much longer. What cannot be moved now is moved another time.
+    pub(super) async fn roll_over_soon(&self) {
+        for _ in 0..SWAPS_AT_ONCE {
+            if self.aging_days().await.is_none_or(|days| days > SOON_DAYS) {
+                return;
+            }
+            match self.roll_over().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!("money under an older key is not moved yet: {error}");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Whether a key ends so soon that its owner should know.
+pub(super) fn ends_soon(accept_until: Day, today: Day) -> bool {
+    accept_until.get() <= today.get().saturating_add(2 * SOON_DAYS)
+}
