@@ -29,7 +29,7 @@ pub const ALICE: &str = "alice@bank.example";
 /// Who is paid.
 pub const BOB: &str = "bob@bank.example";
 /// Everything that a complete run has verified, in order.
-pub const VERIFIED: [&str; 15] = [
+pub const VERIFIED: [&str; 17] = [
     "registered",
     "withdrawn",
     "paid-while-payee-offline",
@@ -45,6 +45,8 @@ pub const VERIFIED: [&str; 15] = [
     "follower-verified",
     "voucher-accepted",
     "voucher-refused",
+    "refunded",
+    "split-and-claimed-later",
 ];
 
 /// What went otherwise than said.
@@ -327,22 +329,27 @@ impl Script<'_> {
         let [pending] = report.pending.as_slice() else {
             return Err(format!("{} payments are pending", report.pending.len()).into());
         };
-        check!(report.claimed.is_empty(), "the cap was passed");
-        check!(pending.payment.amount == self.eur("8.00")?, "another payment is pending");
+        let [claimed] = report.claimed.as_slice() else {
+            return Err(format!("Bob claimed {} payments", report.claimed.len()).into());
+        };
+        check!(claimed.amount == self.eur("6.50")?, "{} were claimed", self.show(claimed.amount));
+        check!(pending.payment.amount == self.eur("1.50")?, "another payment is pending");
+        check!(pending.payment.total == self.eur("8.00")?, "it is of another payment");
         check!(
-            pending.reason == PendingReason::OverDayCap && pending.over_by == self.eur("1.50")?,
+            pending.reason == PendingReason::OverDayCap && pending.over_by == pending.payment.amount,
             "it is pending because of {:?}, over by {}",
             pending.reason,
             self.show(pending.over_by)
         );
-        check!(report.available == self.eur("2.24")?, "Bob can spend {}", self.show(report.available));
-        let from = pending.claimable_from.map_or_else(|| "later".to_owned(), |day| format!("from {day} on"));
-        let left = pending.left_today.unwrap_or_default();
+        check!(report.available == self.eur("8.74")?, "Bob can spend {}", self.show(report.available));
+        let [planned] = pending.plan.as_slice() else { return Err("there is no plan for the rest".into()) };
         self.tell_seen(Statement::Pay).await?;
+        self.tell_seen(Statement::Split).await?;
         self.say(&format!(
-            "It stays pending: {} are left for today, {} are too much; claimable {from}.",
-            self.show(left),
-            self.show(pending.over_by)
+            "His wallet splits the payment: {} are claimed today, {} stay pending until {}.",
+            self.show(claimed.amount),
+            self.show(planned.amount),
+            planned.day
         ))?;
         self.ok("over-cap-pending")
     }
@@ -381,7 +388,7 @@ impl Script<'_> {
         }
         let sum = [supply.redeemed, fees].into_iter().try_fold(held, Amount::checked_add).ok_or("too much money")?;
         self.say(&format!("withdrawn  {:>12}", self.show(supply.withdrawn)))?;
-        self.say(&format!("held       {:>12}   in both wallets, 8.00 of it still to be claimed", self.show(held)))?;
+        self.say(&format!("held       {:>12}   in both wallets, 1.50 of it still to be claimed", self.show(held)))?;
         self.say(&format!("redeemed   {:>12}", self.show(supply.redeemed)))?;
         self.say(&format!("fees       {:>12}   summed over the public log", self.show(fees)))?;
         check!(supply.withdrawn == sum, "{} were withdrawn, {} are there", self.show(supply.withdrawn), self.show(sum));

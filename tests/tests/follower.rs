@@ -1,15 +1,21 @@
 //! Followers of real servers, over TLS: one reads from the servers, another from the first, and servers that were set back.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use farthing_ecash::{
+    amount::{Amount, Currency},
+    identity::Identity,
+    statement::Statement,
+};
 use farthing_follower::{config::Config, log::Log, run};
 use farthing_ledger::{checkpoint::SignedCheckpoint, quorum::TrustPolicy};
+use farthing_service::clock::ManualClock;
 use farthing_tests::{
     cluster::{Cluster, Setup},
-    demo::{PASSPHRASE, copy_dir},
+    demo::{ALICE, BOB, PASSPHRASE, copy_dir},
 };
-use farthing_wallet::{Options, Wallet};
+use farthing_wallet::{Options, RequestId, Wallet};
 
 const POLICY: &str = include_str!("../src/demo/policy.toml");
 
@@ -71,6 +77,59 @@ async fn a_wallet_over_one_follower_finds_the_cosignatures_of_two() {
     for follower in followers {
         follower.stop().await.unwrap();
     }
+    cluster.stop().await.unwrap();
+}
+
+/// 2026-11-20 12:00 in Luxembourg (UTC+1).
+const NOON: i64 = 1_795_172_400;
+
+fn eur(text: &str) -> Amount {
+    Currency::new("EUR", 6).unwrap().parse(text).unwrap()
+}
+
+/// Bob splits a payment above his cap, Alice takes another back in parts: all of it holds in the eyes of a follower.
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_in_parts_and_back_at_their_payer_are_verified() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(NOON));
+    let setup = Setup { clock: clock.clone(), ..Setup::with_policy(POLICY) };
+    let cluster = Cluster::start(&home.path().join("servers"), setup).await.unwrap();
+    cluster.credit_new(ALICE, "person", eur("40.00")).await.unwrap();
+    let mut wallets = Vec::new();
+    for identity in [ALICE, BOB] {
+        let invitation = cluster.invite(identity, "person").await.unwrap();
+        let options = Options { clock: clock.clone(), ..Options::default() };
+        let dir = home.path().join(identity);
+        let (wallet, _) = Wallet::create_with(&dir, PASSPHRASE, &cluster.connection(), None, options).await.unwrap();
+        wallet.register(identity, &invitation).await.unwrap();
+        wallets.push(wallet);
+    }
+    let [alice, bob] = wallets.as_slice() else { panic!("two wallets") };
+    alice.withdraw(eur("40.00"), RequestId::random()).await.unwrap();
+    let pay = async |amount: &str| {
+        alice.pay(&Identity::parse(BOB).unwrap(), eur(amount), "", RequestId::random()).await.unwrap();
+    };
+    let pass_days = async |days: u64| {
+        clock.pass(Duration::from_secs(days * 86_400));
+        cluster.advance_days().await.unwrap();
+    };
+    pay("12.00").await;
+    assert_eq!(bob.receive().await.unwrap().available, eur("10.00"));
+    pass_days(1).await;
+    assert_eq!(bob.receive().await.unwrap().available, eur("12.00"));
+    pay("14.00").await;
+    pass_days(72).await;
+    assert_eq!(alice.refund(None).await.unwrap().refunded.len(), 1);
+    pass_days(1).await;
+    assert_eq!(alice.refund(None).await.unwrap().available, eur("27.98"));
+
+    let logged = cluster.payment_transactions(0).await.unwrap();
+    let count = |statement| logged.iter().filter(|logged| logged.core.statement() == statement).count();
+    let kinds = [Statement::Split, Statement::Claim, Statement::SplitExpired, Statement::Refund];
+    assert_eq!(kinds.map(count), [1, 2, 1, 2]);
+    let mut follower = cluster.start_follower().unwrap();
+    follower.verified(sizes(&cluster).await).await.unwrap();
+    follower.stop().await.unwrap();
     cluster.stop().await.unwrap();
 }
 

@@ -6,15 +6,18 @@ mod edit;
 mod inquiry;
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use farthing_ecash::{
+    amount::Amount,
     coin::Coin,
     credential::{Credential, Nullifier},
     keys::{KeyId, PublicKey},
     note::Note,
+    refund::Refundable,
     seed::{Seed, WalletKeys},
     wallet_state::WalletState,
 };
@@ -47,6 +50,28 @@ pub(crate) struct HeldNote {
     pub(crate) item: u64,
 }
 
+impl HeldNote {
+    /// The older one comes first; of the parts of one payment the larger one, which was split off to fill a day.
+    fn age(&self) -> (u64, Reverse<Amount>) {
+        (self.item, Reverse(self.credential.attributes().value()))
+    }
+}
+
+/// A payment of this wallet that nobody is known to have claimed.
+#[derive(Clone)]
+pub(crate) struct HeldRefundable {
+    pub(crate) note: Arc<Refundable>,
+    /// Number of its item in the history.
+    pub(crate) item: u64,
+}
+
+impl HeldRefundable {
+    /// As that of a received note.
+    fn age(&self) -> (u64, Reverse<Amount>) {
+        (self.item, Reverse(self.note.note().attributes().value()))
+    }
+}
+
 /// The book.
 pub(crate) struct Book {
     vault: Vault,
@@ -61,6 +86,9 @@ pub(crate) struct Book {
     notes: BTreeMap<RecordId, HeldNote>,
     /// Coins and notes by their serials.
     serials: HashMap<Nullifier, RecordId>,
+    refundables: BTreeMap<RecordId, HeldRefundable>,
+    /// Those by the serials of their notes, which are also those of a payment to oneself.
+    refundable_serials: HashMap<Nullifier, RecordId>,
     operations: BTreeMap<RecordId, Arc<Operation>>,
     items: BTreeMap<u64, (RecordId, HistoryItem)>,
     /// Numbers of items by the cursor of their last change.
@@ -101,6 +129,8 @@ impl Book {
             coins: BTreeMap::new(),
             notes: BTreeMap::new(),
             serials: HashMap::new(),
+            refundables: BTreeMap::new(),
+            refundable_serials: HashMap::new(),
             operations: BTreeMap::new(),
             items: BTreeMap::new(),
             changes: BTreeMap::new(),
@@ -126,6 +156,11 @@ impl Book {
                     let credential = Credential::<Note>::from_secret_bytes(note.credential.as_bytes());
                     let credential = Arc::new(credential.map_err(|_| torn("a note is malformed"))?);
                     book.keep_note(id, HeldNote { credential, item: note.item });
+                }
+                Record::Refundable(stored) => {
+                    let note = Refundable::from_secret_bytes(stored.secret.as_bytes());
+                    let note = Arc::new(note.map_err(|_| torn("what takes a payment back is malformed"))?);
+                    book.keep_refundable(id, HeldRefundable { note, item: stored.item });
                 }
                 Record::Operation(operation) => {
                     book.reserved.extend(&operation.inputs);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use farthing_ecash::{amount::Amount, identity::Identity, transaction::TransactionId};
+use farthing_ecash::{amount::Amount, calendar::Month, identity::Identity, transaction::TransactionId};
 use farthing_proto::v1::ErrorReason;
 use getrandom::{
     SysRng,
@@ -59,6 +59,10 @@ pub enum OperationKind {
     Redeem,
     /// The wallet's own coins made into fewer.
     Swap,
+    /// A payment of one's own that nobody had claimed, or a part of it, taken back.
+    Refund,
+    /// A note made into two, to be claimed or taken back on different days.
+    Split,
 }
 
 /// How far an item got.
@@ -113,12 +117,49 @@ pub struct HistoryItem {
     pub transaction_id: Option<TransactionId>,
     /// Its entry: in the issuance log for register and withdraw, otherwise in the payment log. `None` until it is known.
     pub log_index: Option<u64>,
-    /// Of a received payment: the entry of the payment log that claimed it.
-    pub claim_index: Option<u64>,
+    /// Of a received payment: how much of it is claimed.
+    pub claimed: Amount,
+    /// Of a received payment: the entries of the payment log that claimed it, one for each part.
+    pub claim_indices: Vec<u64>,
+    /// Of one's own payment, while nobody has claimed it: the first month in which it can be taken back.
+    pub refundable_from: Option<Month>,
+    /// Of one's own payment: the entry of the payment log by which its payee claimed or split it.
+    pub receipt_index: Option<u64>,
+    /// Of one's own payment: how much of it was taken back.
+    pub refunded: Amount,
     /// The id with which it was asked for; `None` for what was not asked for by a request.
     pub request_id: Option<RequestId>,
     /// Why it failed.
     pub failure: Option<ItemFailure>,
+}
+
+impl HistoryItem {
+    /// The item of a received payment of which so much is claimed, in this entry.
+    pub(crate) fn claimed(mut self, value: Amount, index: u64) -> Self {
+        self.claimed = sum(self.claimed, value);
+        self.claim_indices.push(index);
+        self.state = if self.claimed >= self.amount { OperationState::Done } else { OperationState::Pending };
+        self
+    }
+
+    /// The item of a payment that its payee claimed or split, in this entry.
+    pub(crate) fn received_by_payee(self, index: u64) -> Self {
+        Self { receipt_index: Some(index), refundable_from: None, ..self }
+    }
+
+    /// The item of a payment of which so much was taken back.
+    pub(crate) fn taken_back(mut self, value: Amount) -> Self {
+        self.refunded = sum(self.refunded, value);
+        if self.refunded >= self.amount {
+            self.refundable_from = None;
+        }
+        self
+    }
+}
+
+/// The parts of a payment are no more than the payment.
+fn sum(one: Amount, other: Amount) -> Amount {
+    one.checked_add(other).unwrap_or(one)
 }
 
 /// Kind and state only: the rest is nobody's business in a log.

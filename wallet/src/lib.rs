@@ -48,6 +48,7 @@ mod client;
 mod directory;
 mod file;
 mod operation;
+mod plan;
 mod record;
 mod scan;
 mod select;
@@ -71,8 +72,8 @@ pub use error::{Server, WalletError};
 pub use history::{HistoryItem, HistoryPage, ItemFailure, OperationKind, OperationState, RequestId};
 pub use payment_request::PaymentRequest;
 pub use report::{
-    AccountInfo, Balance, EndingMoney, IncomingPayment, LogStanding, PendingPayment, PendingReason, Receipt,
-    ReceiptCaps, ReceiveReport, RegisterOutcome, Registration, RestoreReport, Restored, Restricted, Resumed, Standing,
-    WalletInfo,
+    AccountInfo, Balance, EndingMoney, IncomingPayment, LogStanding, OutgoingPayment, PendingPayment, PendingReason,
+    PendingRefund, PlannedPart, Receipt, ReceiptCaps, ReceiveReport, RefundReport, RegisterOutcome, Registration,
+    RestoreReport, Restored, Restricted, Resumed, Standing, WalletInfo,
 };
 pub use wallet::{Holding, Options, Progress, Wallet, Watch};

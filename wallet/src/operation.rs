@@ -12,9 +12,11 @@ mod claim;
 mod drive;
 mod pay;
 mod redeem;
+mod refund;
 mod register;
 mod settle;
 mod spent;
+mod split;
 mod swap;
 mod withdraw;
 
@@ -26,6 +28,7 @@ use farthing_ecash::{
     credential::Credential,
     error::ProveError,
     note::Note,
+    refund::Refundable,
     seed::WalletKeys,
     transaction::{Core, Transaction},
     wallet_state::WalletState,
@@ -44,7 +47,9 @@ pub(crate) use claim::{Claim, claim_rule, rule_for};
 pub(crate) use drive::{Settled, failed};
 pub(crate) use pay::Pay;
 pub(crate) use redeem::Redeem;
+pub(crate) use refund::Refund;
 pub(crate) use register::Register;
+pub(crate) use split::{Split, SplitExpired};
 pub(crate) use swap::Swap;
 pub(crate) use withdraw::Withdraw;
 
@@ -82,7 +87,7 @@ pub(crate) struct Operation {
     pub(crate) intent: Intent,
     /// Its item in the history; a claim has none of its own but finishes those of its payments.
     pub(crate) item: Option<u64>,
-    /// The coins or notes that it consumes.
+    /// The coins, notes or payments that it consumes.
     pub(crate) inputs: Vec<RecordId>,
     /// What is sent.
     pub(crate) request: Request,
@@ -100,6 +105,9 @@ pub(crate) enum Intent {
     Claim(Claim),
     Redeem(Redeem),
     Swap(Swap),
+    Split(Split),
+    SplitExpired(SplitExpired),
+    Refund(Refund),
 }
 
 /// What an operation consumes.
@@ -107,6 +115,7 @@ pub(crate) enum Intent {
 pub(crate) struct Inputs {
     pub(crate) coins: Vec<Arc<Credential<Coin>>>,
     pub(crate) notes: Vec<Arc<Credential<Note>>>,
+    pub(crate) refundables: Vec<Arc<Refundable>>,
     pub(crate) state: Option<Arc<Credential<WalletState>>>,
 }
 
@@ -128,11 +137,23 @@ impl Intent {
             Self::Claim(_) => OperationKind::Receive,
             Self::Redeem(_) => OperationKind::Redeem,
             Self::Swap(_) => OperationKind::Swap,
+            Self::Split(_) | Self::SplitExpired(_) => OperationKind::Split,
+            Self::Refund(_) => OperationKind::Refund,
         }
     }
 
     pub(crate) const fn is_for_issuer(&self) -> bool {
         matches!(self, Self::Register(_) | Self::Withdraw(_))
+    }
+
+    /// Whether it consumes the wallet's state: there is one such operation at a time.
+    pub(crate) const fn consumes_state(&self) -> bool {
+        matches!(self, Self::Claim(_) | Self::Refund(_))
+    }
+
+    /// Whether the wallet's state is an input, consumed or shown.
+    pub(crate) const fn shows_state(&self) -> bool {
+        self.consumes_state() || matches!(self, Self::Split(_))
     }
 
     /// Builds the transaction. Takes tens of milliseconds.
@@ -144,6 +165,9 @@ impl Intent {
             (Self::Claim(claim), Season::Payments(terms)) => claim.build(terms, keys, inputs),
             (Self::Redeem(redeem), Season::Payments(terms)) => redeem.build(terms, keys, &inputs.coins),
             (Self::Swap(swap), Season::Payments(terms)) => swap.build(terms, keys, &inputs.coins),
+            (Self::Split(split), Season::Payments(terms)) => split.build(terms, keys, inputs),
+            (Self::SplitExpired(split), Season::Payments(terms)) => split.build(terms, keys, inputs),
+            (Self::Refund(refund), Season::Payments(terms)) => refund.build(terms, keys, inputs),
             _ => Err(WalletError::Internal { what: "an operation was built for the wrong server".to_owned() }),
         }
     }

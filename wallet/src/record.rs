@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, io};
 
-use farthing_ecash::{amount::Amount, identity::Identity, transaction::TransactionId};
+use farthing_ecash::{amount::Amount, calendar::Month, identity::Identity, transaction::TransactionId};
 use farthing_proto::v1::ErrorReason;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
@@ -160,6 +160,15 @@ pub(crate) struct StoredNote {
     pub(crate) item: u64,
 }
 
+/// A payment of one's own, as long as nobody is known to have claimed it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct StoredRefundable {
+    /// The note with what takes it back.
+    pub(crate) secret: Hex,
+    /// Number of its item in the history.
+    pub(crate) item: u64,
+}
+
 /// One record.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -170,6 +179,7 @@ pub(crate) enum Record {
     State(Hex),
     Coin(Hex),
     Note(StoredNote),
+    Refundable(StoredRefundable),
     Operation(Operation),
     Item(StoredItem),
 }
@@ -234,8 +244,19 @@ pub(crate) struct StoredItem {
     unix_seconds: i64,
     transaction_id: Option<Hex>,
     log_index: Option<u64>,
-    #[serde(default)]
+    /// Of items that an earlier version wrote, whose payments were claimed in one part.
+    #[serde(default, skip_serializing)]
     claim_index: Option<u64>,
+    #[serde(default)]
+    claimed: u64,
+    #[serde(default)]
+    claim_indices: Vec<u64>,
+    #[serde(default)]
+    refundable_from: Option<u32>,
+    #[serde(default)]
+    receipt_index: Option<u64>,
+    #[serde(default)]
+    refunded: u64,
     request_id: Option<Hex>,
     failure: Option<(String, String)>,
 }
@@ -255,7 +276,12 @@ impl From<&HistoryItem> for StoredItem {
             unix_seconds: item.unix_seconds,
             transaction_id: item.transaction_id.map(|id| Hex::new(id.as_bytes())),
             log_index: item.log_index,
-            claim_index: item.claim_index,
+            claim_index: None,
+            claimed: item.claimed.get(),
+            claim_indices: item.claim_indices.clone(),
+            refundable_from: item.refundable_from.map(Month::get),
+            receipt_index: item.receipt_index,
+            refunded: item.refunded.get(),
             request_id: item.request_id.map(|id| Hex::new(id.as_bytes())),
             failure: item
                 .failure
@@ -289,7 +315,11 @@ impl TryFrom<StoredItem> for HistoryItem {
             unix_seconds: stored.unix_seconds,
             transaction_id: transaction_id.transpose().map_err(|_| wrong())?,
             log_index: stored.log_index,
-            claim_index: stored.claim_index,
+            claimed: Amount::new(if stored.claim_index.is_some() { stored.amount } else { stored.claimed }),
+            claim_indices: stored.claim_indices.into_iter().chain(stored.claim_index).collect(),
+            refundable_from: stored.refundable_from.map(Month::new),
+            receipt_index: stored.receipt_index,
+            refunded: Amount::new(stored.refunded),
             request_id: request_id.transpose().map_err(|_| wrong())?,
             failure,
         })
@@ -317,12 +347,36 @@ mod tests {
             unix_seconds: -1,
             transaction_id: Some(TransactionId::new([3; 32])),
             log_index: Some(0),
-            claim_index: Some(5),
+            claimed: Amount::new(3),
+            claim_indices: vec![5, 8],
+            refundable_from: Some(Month::new(24_325)),
+            receipt_index: Some(6),
+            refunded: Amount::new(2),
             request_id: Some(RequestId::new([4; 16])),
             failure: Some(ItemFailure { reason: ErrorReason::AlreadySpent, message: "gone".to_owned() }),
         };
         let plain = Record::Item((&item).into()).to_plain().unwrap();
         assert_eq!(plain.capacity(), plain.len());
+        let Record::Item(stored) = Record::from_plain(&plain).unwrap() else { panic!("another kind") };
+        assert!(HistoryItem::try_from(stored).unwrap() == item);
+    }
+
+    #[test]
+    fn items_of_an_earlier_version_are_read() {
+        let item = HistoryItem {
+            kind: OperationKind::Receive,
+            state: OperationState::Done,
+            amount: Amount::new(350),
+            claimed: Amount::new(350),
+            claim_indices: vec![5],
+            ..HistoryItem::default()
+        };
+        let text = serde_json::json!({ "version": 1, "record": { "item": {
+            "number": 0, "cursor": 0, "kind": "receive", "state": "done", "amount": 350, "fee": 0, "payee": null, "memo": "",
+            "unix_seconds": 0, "transaction_id": null, "log_index": null, "claim_index": 5, "request_id": null,
+            "failure": null,
+        } } });
+        let plain = Zeroizing::new(text.to_string().into_bytes());
         let Record::Item(stored) = Record::from_plain(&plain).unwrap() else { panic!("another kind") };
         assert!(HistoryItem::try_from(stored).unwrap() == item);
     }

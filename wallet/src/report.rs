@@ -184,6 +184,10 @@ pub struct ReceiveReport {
     pub claimed: Vec<IncomingPayment>,
     /// Payments to this identity that were found and are not money of the wallet yet.
     pub pending: Vec<PendingPayment>,
+    /// What is claimed on which day, if nothing else arrives: the days in their order.
+    pub plan: Vec<PlannedPart>,
+    /// What may still be received today of money for anything; `None` is unlimited.
+    pub left_today: Option<Amount>,
     /// What the wallet can spend for anything now.
     pub available: Amount,
     /// How many entries of the payment log were looked through.
@@ -199,8 +203,10 @@ pub struct ReceiveReport {
 pub struct IncomingPayment {
     /// Id of the payment; the payer knows the same.
     pub payment_id: TransactionId,
-    /// The amount.
+    /// The amount; of a payment that is claimed in parts, of the part in question.
     pub amount: Amount,
+    /// What the payer paid.
+    pub total: Amount,
     /// The payer's text. Whoever shows it on a terminal or page has to escape it.
     pub memo: String,
     /// What the money may be used for: the name of a purpose in the policy; empty for anything.
@@ -215,19 +221,29 @@ impl fmt::Debug for IncomingPayment {
     }
 }
 
-/// A payment that has to wait.
+/// What is claimed or taken back on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedPart {
+    /// The day, of the ledger's time zone.
+    pub day: Day,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// A payment that has to wait, all or the rest of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingPayment {
-    /// The payment.
+    /// The payment. Its amount is what waits of it.
     pub payment: IncomingPayment,
     /// Why it waits.
     pub reason: PendingReason,
-    /// How much of it is too much for the cap at present; zero when the reason is no cap.
+    /// How much of it is too much for today; zero when the reason is no cap.
     pub over_by: Amount,
     /// What may still be received today; `None` is unlimited, or unknown because no rule fits.
     pub left_today: Option<Amount>,
-    /// The first day on which it may be claimed, if that is known. It also depends on what is received before.
-    pub claimable_from: Option<Day>,
+    /// What of it is claimed on which day, if nothing else arrives: the days in their order. The wallet splits the payment
+    /// where it has to. Empty when no day is known.
+    pub plan: Vec<PlannedPart>,
     /// The month after which its payer may take it back.
     pub expires: Month,
 }
@@ -235,11 +251,11 @@ pub struct PendingPayment {
 /// Why a payment was not claimed yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PendingReason {
-    /// Claiming it today would pass the cap of the day.
+    /// The cap of the day is used up; more of it can be received on a later day of this month.
     OverDayCap,
-    /// Claiming it would pass the cap of the month.
+    /// The cap of the month is used up; more of it can be received in a later month.
     OverMonthCap,
-    /// It is larger than the cap of a whole day or month, so it cannot be claimed as it is.
+    /// The caps are smaller than the smallest part of it that the wallet splits off: it can never be received.
     LargerThanCap,
     /// It is smaller than what can be paid; it is claimed when there are many to join.
     Dust,
@@ -248,8 +264,63 @@ pub enum PendingReason {
     NotAllowed,
     /// The wallet's registration is no longer valid.
     RegistrationExpired,
-    /// The claim was begun, and the redeemer has not answered to the end.
+    /// It was begun, and the redeemer has not answered to the end.
     InProgress,
+    /// Of one's own payment: its payee still has time to claim it.
+    NotExpired,
+}
+
+/// What taking payments back brought.
+#[derive(Debug, Clone, Default)]
+pub struct RefundReport {
+    /// Payments, or parts of them, that are money of the wallet again.
+    pub refunded: Vec<OutgoingPayment>,
+    /// Payments that were to be taken back, and that their payees had claimed before.
+    pub received: Vec<OutgoingPayment>,
+    /// Payments that nobody is known to have claimed and that are not taken back yet.
+    pub pending: Vec<PendingRefund>,
+    /// What the wallet can spend now.
+    pub available: Amount,
+    /// Why taking back did not come to an end, for people.
+    pub delay: Option<String>,
+}
+
+/// A payment of this wallet.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OutgoingPayment {
+    /// Id of the payment; the payee knows the same.
+    pub payment_id: TransactionId,
+    /// Who was paid; `None` when the wallet was restored, because the log has no identities.
+    pub payee: Option<Identity>,
+    /// The amount; of a payment that is taken back in parts, of the part in question.
+    pub amount: Amount,
+    /// What was paid.
+    pub total: Amount,
+    /// The text of the payment.
+    pub memo: String,
+    /// What the money may be used for: the name of a purpose in the policy; empty for anything.
+    pub purpose: String,
+    /// Index of the payment's entry in the payment log.
+    pub log_index: u64,
+}
+
+impl fmt::Debug for OutgoingPayment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingPayment").field("log_index", &self.log_index).finish_non_exhaustive()
+    }
+}
+
+/// A payment of this wallet that is not taken back yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingRefund {
+    /// The payment. Its amount is what is not back of it.
+    pub payment: OutgoingPayment,
+    /// Why it is not back.
+    pub reason: PendingReason,
+    /// The first month in which it can be taken back.
+    pub refundable_from: Month,
+    /// What of it is taken back on which day, if nothing else arrives; empty when no day is known.
+    pub plan: Vec<PlannedPart>,
 }
 
 /// What became of an operation that an earlier run had left unfinished.

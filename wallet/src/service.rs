@@ -131,6 +131,22 @@ impl WalletService for WalletApi {
             claimed: report.claimed.into_iter().map(encode::incoming).collect(),
             pending: report.pending.into_iter().map(encode::pending).collect(),
             available: report.available.get(),
+            plan: report.plan.iter().map(encode::planned).collect(),
+            left_today: report.left_today.map(Amount::get),
+        }))
+    }
+
+    async fn refund(&self, request: Request<v1::RefundRequest>) -> Result<Response<v1::RefundResponse>, Status> {
+        let id = request.into_inner().payment_id;
+        let wrong = |_| Refusal::field("payment_id", "must be 32 bytes, or empty for all payments");
+        let id = if id.is_empty() { None } else { Some(TransactionId::new(id.try_into().map_err(wrong)?)) };
+        let report = self.wallet.refund(id).await.map_err(refused)?;
+        tell_delay(report.delay.as_deref());
+        Ok(Response::new(v1::RefundResponse {
+            refunded: report.refunded.into_iter().map(encode::outgoing).collect(),
+            received: report.received.into_iter().map(encode::outgoing).collect(),
+            pending: report.pending.into_iter().map(encode::pending_refund).collect(),
+            available: report.available.get(),
         }))
     }
 

@@ -3,6 +3,7 @@
 mod info;
 pub(crate) mod inner;
 mod receive;
+mod refund;
 mod register;
 mod restore;
 mod resume;
@@ -38,10 +39,14 @@ use crate::{
     error::WalletError,
     history::{HistoryItem, HistoryPage, RequestId},
     payment_request::PaymentRequest,
-    report::{Balance, Receipt, ReceiveReport, RegisterOutcome, RestoreReport, Resumed, Standing, WalletInfo},
+    report::{
+        Balance, Receipt, ReceiveReport, RefundReport, RegisterOutcome, RestoreReport, Resumed, Standing, WalletInfo,
+    },
+    terms,
     vault::{self, Vault},
 };
 use inner::Inner;
+use refund::Which;
 
 /// A coin, a note or a wallet state, by a hash of all that is secret in it: equal when they are the same to the last byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -373,7 +378,8 @@ impl Wallet {
         .await
     }
 
-    /// Looks for payments in the log and claims all that the caps allow today.
+    /// Looks for payments in the log and claims all that the caps allow today. A payment that they allow only in part is
+    /// split; the rest is claimed on later days, by later calls.
     ///
     /// Each payment is claimed on its own, so that no payer sees how many others there were; only when more than eight
     /// wait are they joined, up to 64 in one claim.
@@ -416,6 +422,42 @@ impl Wallet {
             inner.roll_over().await
         })
         .await
+    }
+
+    /// Takes back what was paid and nobody has claimed: one payment, or all whose months are over. What the caps do not allow
+    /// today is split, and the rest stays for later days.
+    ///
+    /// # Errors
+    /// [`WalletError::NotRegistered`], [`WalletError::TransactionUnknown`] for an id that is not of a payment of this wallet,
+    /// [`WalletError::Unreachable`] before the log was read. When taking back cannot be finished, that is the `delay` of the
+    /// report.
+    pub async fn refund(&self, payment: Option<TransactionId>) -> Result<RefundReport, WalletError> {
+        self.refund_which(payment.map_or(Which::All, Which::Payment)).await
+    }
+
+    /// Takes back any one payment whose month is over and that nobody has claimed. Whoever calls this at random times does not
+    /// show which payments were of one wallet.
+    ///
+    /// # Errors
+    /// As [`Wallet::refund`].
+    pub async fn refund_any(&self) -> Result<RefundReport, WalletError> {
+        self.refund_which(Which::AnyOne).await
+    }
+
+    async fn refund_which(&self, which: Which) -> Result<RefundReport, WalletError> {
+        self.run(move |inner| async move {
+            inner.ready().await?;
+            inner.refund(which, Arc::new(|_, _| {})).await
+        })
+        .await
+    }
+
+    /// Whether there is a payment of this wallet whose month is over, by this machine's clock, and that nobody is known to have
+    /// claimed. Asks no server.
+    pub async fn has_refundable(&self) -> bool {
+        let book = self.inner.book.lock().await;
+        let own_day = book.pins().and_then(|pins| terms::own_day(pins, self.inner.unix_seconds()).ok());
+        own_day.is_some_and(|day| book.unclaimed().iter().any(|(_, held, _)| held.note.is_expired(day.month())))
     }
 
     /// Pays money from the wallet back into the account at the issuer. Money for one purpose cannot be redeemed.

@@ -1,6 +1,6 @@
 //! Money for a purpose, and what months bring. A town of its own, with a clock that only this demo sets.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use farthing_ecash::{amount::Amount, identity::Identity, statement::Statement};
 use farthing_service::clock::ManualClock;
@@ -16,6 +16,11 @@ const EVA: &str = "eva@works.example";
 const GROCER: &str = "shop@grocer.example";
 /// Does not.
 const BOOKSHOP: &str = "shop@books.example";
+/// May receive 10.00 a day.
+const BEN: &str = "ben@works.example";
+
+/// From 20 November to 1 February.
+const TO_FEBRUARY_DAYS: u64 = 73;
 
 /// 2026-11-20 12:00 in Luxembourg (UTC+1), when this story begins.
 const NOON: i64 = 1_795_172_400;
@@ -24,7 +29,6 @@ const NOON: i64 = 1_795_172_400;
 struct Town<'a> {
     script: Script<'a>,
     /// The time of its servers and wallets.
-    #[expect(dead_code, reason = "the scenes so far are of one day")]
     clock: Arc<ManualClock>,
 }
 
@@ -54,6 +58,8 @@ impl Script<'_> {
 
         town.accept_voucher().await?;
         town.refuse_voucher().await?;
+        town.take_back().await?;
+        town.claim_in_parts().await?;
         let Script { cluster, verified, .. } = town.script;
         self.verified = verified;
         cluster.stop().await
@@ -148,5 +154,77 @@ impl Town<'_> {
             pending.expires
         ))?;
         script.ok("voucher-refused")
+    }
+
+    /// Days pass, for servers and wallets.
+    async fn pass_days(&self, days: u64) -> Result<(), Failure> {
+        self.clock.pass(Duration::from_secs(days * 86_400));
+        self.script.cluster.advance_days().await
+    }
+
+    async fn take_back(&mut self) -> Result<(), Failure> {
+        self.script.title("16. Until February the bookshop's 3.00 EUR lie there; then Eva takes them back")?;
+        let (lost, contested) = (self.script.eur("3.00")?, self.script.eur("2.00")?);
+        self.pay_for_meal(GROCER, contested, "dinner").await?;
+        let early = self.script.with("eva", async |wallet: &Wallet| wallet.refund(None).await).await?;
+        let waits = early.pending.iter().all(|pending| pending.reason == PendingReason::NotExpired);
+        check!(early.refunded.is_empty() && waits && early.pending.len() == 2, "it came back in its month: {early:?}");
+        self.pass_days(TO_FEBRUARY_DAYS).await?;
+
+        // The grocer has not claimed the last 2.00 EUR and does so now, in the moment in which Eva takes back what she can.
+        let (received, back) = tokio::join!(
+            self.script.with("grocer", async |wallet: &Wallet| wallet.receive().await),
+            self.script.with("eva", async |wallet: &Wallet| {
+                Ok((wallet.refund(None).await?, wallet.balance().await.restricted))
+            })
+        );
+        let (received, (back, restricted)) = (received?, back?);
+        let script = &mut self.script;
+        let [first, ..] = back.refunded.as_slice() else { return Err("Eva took nothing back".into()) };
+        check!(first.amount == lost && first.purpose == "meal", "Eva took back another payment: {first:?}");
+        script.tell_seen(Statement::Refund).await?;
+        script.say(
+            "It is money for meals as before, and counts as received: her cap of 10.00 EUR a day holds here too.",
+        )?;
+        let grocer_has = received.claimed.iter().filter(|payment| payment.amount == contested).count();
+        let eva_has = back.refunded.iter().filter(|payment| payment.amount == contested).count();
+        check!(grocer_has + eva_has == 1, "{grocer_has} claims and {eva_has} refunds of one payment");
+        // 12.00 without 4.50, 3.00 and 2.00, and a fee for each.
+        let rest = script.eur("2.47")?.checked_add(lost).ok_or("too much money")?;
+        let held = if eva_has == 1 { rest.checked_add(contested).ok_or("too much money")? } else { rest };
+        check!(restricted.iter().map(|meal| meal.amount).eq([held]), "Eva holds {restricted:?}");
+        let first = if eva_has == 1 { "Eva" } else { "the grocer" };
+        script.say(&format!(
+            "2.00 EUR at the grocer's were claimed and taken back in the same moment: {first} was first, the other learned it."
+        ))?;
+        script.ok("refunded")
+    }
+
+    async fn claim_in_parts(&mut self) -> Result<(), Failure> {
+        let script = &mut self.script;
+        script.title("17. Eva pays Ben 23.00 EUR; he may receive 10.00 EUR a day")?;
+        script.register_one("ben", BEN, "person").await?;
+        let (salary, price) = (script.eur("30.00")?, script.eur("23.00")?);
+        script.cluster.credit(EVA, salary).await?;
+        script.with("eva", async |wallet: &Wallet| wallet.withdraw(salary, RequestId::random()).await).await?;
+        script.pay("eva", BEN, price, "a bicycle").await?;
+        for (part, left) in [("10.00", "13.00"), ("10.00", "3.00"), ("3.00", "0.00")] {
+            let script = &mut self.script;
+            let report = script.with("ben", async |wallet: &Wallet| wallet.receive().await).await?;
+            let claimed: Vec<Amount> = report.claimed.iter().map(|payment| payment.amount).collect();
+            check!(claimed == [script.eur(part)?], "Ben claimed {claimed:?} today");
+            let waits = report.pending.iter().map(|pending| pending.payment.amount).fold(Amount::ZERO, Amount::max);
+            check!(waits == script.eur(left)?, "{} wait", script.show(waits));
+            let plan: Vec<_> =
+                report.plan.iter().map(|next| format!("{} on {}", script.show(next.amount), next.day)).collect();
+            let plan = if plan.is_empty() { "nothing is left".to_owned() } else { format!("then {}", plan.join(", ")) };
+            script.say(&format!("He claims {part} EUR; {plan}."))?;
+            self.pass_days(1).await?;
+        }
+        let script = &mut self.script;
+        script.tell_seen(Statement::Split).await?;
+        let available = script.with("ben", async |wallet: &Wallet| Ok(wallet.balance().await.available)).await?;
+        check!(available == price, "Ben can spend {}", script.show(available));
+        script.ok("split-and-claimed-later")
     }
 }

@@ -1,8 +1,8 @@
 //! What the issuer and the redeemer together could see of a transaction: read from the entry itself.
 
 use farthing_ecash::{
-    amount::Amount, amount::Currency, credential::kinds::Kind, policy::UNRESTRICTED, statement::Statement,
-    transaction::Core,
+    amount::Amount, amount::Currency, calendar::Month, credential::kinds::Kind, policy::UNRESTRICTED,
+    statement::Statement, transaction::Core,
 };
 
 use super::Failure;
@@ -51,6 +51,11 @@ fn describe(core: &Core, currency: &Currency) -> String {
             "{}, the account and {}; not where the money comes from",
             count(Kind::Coin, "coin"),
             money(publics.amount)
+        ),
+        Statement::Split => "one note became two for the same payee; not whose, not how much".to_owned(),
+        Statement::Refund => format!(
+            "a note that had expired with {} went back under some rule; not whose, not how much, not who was paid",
+            Month::new(publics.expiry)
         ),
         _ => format!("{} became other coins", count(Kind::Coin, "coin")),
     }

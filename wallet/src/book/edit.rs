@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use farthing_ecash::{coin::Coin, credential::Credential, identity::Pid, note::Note, wallet_state::WalletState};
+use farthing_ecash::{
+    coin::Coin, credential::Credential, identity::Pid, note::Note, refund::Refundable, wallet_state::WalletState,
+};
 
-use super::{Book, HeldNote, INBOX, PROFILE, STATE, TRUST};
+use super::{Book, HeldNote, HeldRefundable, INBOX, PROFILE, STATE, TRUST};
 use crate::{
     error::WalletError,
     history::{HistoryItem, OperationKind, OperationState},
     operation::Operation,
-    record::{Hex, Inbox, Pins, Record, StoredNote, Trust},
+    record::{Hex, Inbox, Pins, Record, StoredNote, StoredRefundable, Trust},
     scan::Log,
     vault::{Change, RecordId},
 };
@@ -30,6 +32,9 @@ pub(crate) enum Edit {
     /// A note with the number of its item.
     AddNote(Credential<Note>, u64),
     DropNote(RecordId),
+    /// A payment of this wallet with the number of its item.
+    AddRefundable(Refundable, u64),
+    DropRefundable(RecordId),
     /// The operation is begun, or is built anew.
     Operation(RecordId, Operation),
     /// The operation is finished.
@@ -51,6 +56,8 @@ enum Ready {
     DropCoin(RecordId),
     Note(RecordId, HeldNote),
     DropNote(RecordId),
+    Refundable(RecordId, HeldRefundable),
+    DropRefundable(RecordId),
     Operation(RecordId, Arc<Operation>),
     DropOperation(RecordId),
     Item(RecordId, HistoryItem),
@@ -106,12 +113,20 @@ impl Book {
                     let held = HeldNote { credential: Arc::new(note), item };
                     (Change::Put(id, record.to_plain()?), Ready::Note(id, held))
                 }
+                Edit::AddRefundable(note, item) => {
+                    let id = RecordId::random()?;
+                    let record =
+                        Record::Refundable(StoredRefundable { secret: Hex::new(&note.to_secret_bytes()), item });
+                    let held = HeldRefundable { note: Arc::new(note), item };
+                    (Change::Put(id, record.to_plain()?), Ready::Refundable(id, held))
+                }
                 Edit::Operation(id, operation) => {
                     let record = Record::Operation(operation.clone());
                     (Change::Put(id, record.to_plain()?), Ready::Operation(id, Arc::new(operation)))
                 }
                 Edit::DropCoin(id) => (Change::Delete(id), Ready::DropCoin(id)),
                 Edit::DropNote(id) => (Change::Delete(id), Ready::DropNote(id)),
+                Edit::DropRefundable(id) => (Change::Delete(id), Ready::DropRefundable(id)),
                 Edit::DropOperation(id) => (Change::Delete(id), Ready::DropOperation(id)),
                 Edit::Item(mut item) => {
                     cursor += 1;
@@ -154,6 +169,12 @@ impl Book {
                     self.serials.remove(&note.credential.nullifier());
                 }
             }
+            Ready::Refundable(id, held) => self.keep_refundable(id, held),
+            Ready::DropRefundable(id) => {
+                if let Some(held) = self.refundables.remove(&id) {
+                    self.refundable_serials.remove(&held.note.note().nullifier());
+                }
+            }
             Ready::Operation(id, operation) => {
                 self.reserved.extend(&operation.inputs);
                 self.operations.insert(id, operation);
@@ -177,6 +198,11 @@ impl Book {
         self.notes.insert(id, note);
     }
 
+    pub(super) fn keep_refundable(&mut self, id: RecordId, held: HeldRefundable) {
+        self.refundable_serials.insert(held.note.note().nullifier(), id);
+        self.refundables.insert(id, held);
+    }
+
     pub(super) fn keep_item(&mut self, id: RecordId, item: HistoryItem) {
         if let Some((_, old)) = self.items.get(&item.number) {
             self.changes.remove(&old.cursor);
@@ -185,7 +211,7 @@ impl Book {
         match item.kind {
             OperationKind::Receive => {
                 self.received.extend(item.log_index.map(|index| (index, item.number)));
-                self.settled.extend(item.claim_index.map(|index| (Log::Payments, index)));
+                self.settled.extend(item.claim_indices.iter().map(|index| (Log::Payments, *index)));
             }
             // The day on which it was rebuilt or refused says nothing of an entry.
             kind if item.state == OperationState::Done => {

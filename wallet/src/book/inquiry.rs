@@ -14,7 +14,7 @@ use farthing_ecash::{
     wallet_state::WalletState,
 };
 
-use super::{Book, HeldNote};
+use super::{Book, HeldNote, HeldRefundable};
 use crate::{
     error::WalletError,
     history::{HistoryItem, HistoryPage, OperationKind, OperationState, RequestId},
@@ -95,7 +95,12 @@ impl Book {
         Inputs {
             coins: ids.iter().filter_map(|id| self.coins.get(id).cloned()).collect(),
             notes: ids.iter().filter_map(|id| self.notes.get(id)).map(|note| Arc::clone(&note.credential)).collect(),
-            state: if matches!(intent, Intent::Claim(_)) { self.state.clone() } else { None },
+            refundables: ids
+                .iter()
+                .filter_map(|id| self.refundables.get(id))
+                .map(|held| Arc::clone(&held.note))
+                .collect(),
+            state: if intent.shows_state() { self.state.clone() } else { None },
         }
     }
 
@@ -158,7 +163,7 @@ impl Book {
     pub(crate) fn claimable(&self) -> Vec<(RecordId, HeldNote)> {
         let free = self.notes.iter().filter(|(id, _)| !self.reserved.contains(*id));
         let mut notes: Vec<_> = free.map(|(id, note)| (*id, note.clone())).collect();
-        notes.sort_by_key(|(_, note)| note.item);
+        notes.sort_by_key(|(_, note)| note.age());
         notes
     }
 
@@ -166,8 +171,27 @@ impl Book {
     pub(crate) fn waiting(&self) -> Vec<(RecordId, HeldNote, bool)> {
         let notes = self.notes.iter().map(|(id, note)| (*id, note.clone(), self.reserved.contains(id)));
         let mut notes: Vec<_> = notes.collect();
-        notes.sort_by_key(|(_, note, _)| note.item);
+        notes.sort_by_key(|(_, note, _)| note.age());
         notes
+    }
+
+    /// The payments of this wallet that nobody is known to have claimed, the oldest first; and whether they are being taken
+    /// back.
+    pub(crate) fn unclaimed(&self) -> Vec<(RecordId, HeldRefundable, bool)> {
+        let held = self.refundables.iter().map(|(id, held)| (*id, held.clone(), self.reserved.contains(id)));
+        let mut held: Vec<_> = held.collect();
+        held.sort_by_key(|(_, held, _)| held.age());
+        held
+    }
+
+    pub(crate) fn refundable(&self, id: RecordId) -> Option<&HeldRefundable> {
+        self.refundables.get(&id)
+    }
+
+    /// The payment of this wallet whose note has this serial, if nobody is known to have claimed it.
+    pub(crate) fn find_refundable(&self, nullifier: &Nullifier) -> Option<(RecordId, &HeldRefundable)> {
+        let id = self.refundable_serials.get(nullifier)?;
+        Some((*id, self.refundables.get(id)?))
     }
 
     pub(crate) fn note(&self, id: RecordId) -> Option<&HeldNote> {
@@ -195,7 +219,10 @@ impl Book {
         let note =
             |note: &HeldNote| Holding::new(note.credential.attributes().value(), &note.credential.to_secret_bytes());
         let state = self.state.iter().map(|state| Holding::new(Amount::ZERO, &state.to_secret_bytes()));
-        let mut holdings: Vec<_> = coins.chain(self.notes.values().map(note)).chain(state).collect();
+        // What may come back is no money yet.
+        let refundable = |held: &HeldRefundable| Holding::new(Amount::ZERO, &held.note.to_secret_bytes());
+        let refundables = self.refundables.values().map(refundable);
+        let mut holdings: Vec<_> = coins.chain(self.notes.values().map(note)).chain(state).chain(refundables).collect();
         holdings.sort_unstable();
         holdings
     }

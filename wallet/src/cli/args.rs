@@ -100,7 +100,16 @@ pub(super) enum Command {
     /// The payee need not be online. PAYEE is an identity such as bob@bank.example or a payment request (farthing:…).
     Pay(Pay),
     /// Look for payments and claim them, as far as the caps allow
+    ///
+    /// A payment that they allow only in part is split: what fits is claimed today, and the rest on later days, by this command
+    /// or a daemon with --receive-every. The plan says how much on which day.
     Receive,
+    /// Take back what you paid and nobody has claimed
+    ///
+    /// A payment can be taken back when its month is over, as `farthing history` shows. It counts as received: what your caps do
+    /// not allow today comes back on later days. The daemon takes payments back by itself, one by one at random times; without
+    /// ID this command takes back all that it can at once, which shows that they are of one wallet.
+    Refund(Refund),
     /// Show how much money the wallet holds
     Balance,
     /// List what happened, newest first
@@ -270,6 +279,14 @@ pub(super) struct Retry {
 /// Names an operation, so that asking again does not do it again.
 #[derive(Clone, Copy)]
 pub(super) struct RequestId(pub(super) [u8; 16]);
+
+/// `refund`
+#[derive(Args)]
+pub(super) struct Refund {
+    /// The payment, 64 hex digits, as `farthing history` shows it [default: all that can be taken back]
+    #[arg(value_parser = transaction_id)]
+    pub(super) id: Option<TransactionId>,
+}
 
 /// `history`
 #[derive(Args)]

@@ -152,6 +152,7 @@ calls! {
     withdraw: WalletServiceWithdrawRequest => WalletServiceWithdrawResponse;
     pay: PayRequest => PayResponse;
     receive: ReceiveRequest => ReceiveResponse;
+    refund: RefundRequest => RefundResponse;
     redeem: RedeemRequest => RedeemResponse;
     get_balance: GetBalanceRequest => GetBalanceResponse;
     list_history: ListHistoryRequest => ListHistoryResponse;

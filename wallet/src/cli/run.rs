@@ -61,6 +61,7 @@ async fn command(cli: &Cli, output: &Output) -> Result<Exit, Problem> {
         Command::Withdraw(arguments) => moves::withdraw(arguments, &session).await,
         Command::Pay(arguments) => moves::pay(arguments, &session).await,
         Command::Receive => moves::receive(&session).await,
+        Command::Refund(arguments) => moves::refund(arguments, &session).await,
         Command::Redeem(arguments) => moves::redeem(arguments, &session).await,
         Command::Request(arguments) => moves::request(arguments, &session).await,
         Command::Receipt(arguments) => receipt::receipt(arguments, &session).await,

@@ -16,11 +16,13 @@ use crate::{
 mod history;
 mod info;
 mod moves;
+mod receipts;
 mod trust;
 
 pub(super) use history::history;
 pub(super) use info::{Place, info};
-pub(super) use moves::{paid, received, redeemed, withdrawn};
+pub(super) use moves::{paid, redeemed, withdrawn};
+pub(super) use receipts::{received, refunded};
 pub(super) use trust::{gone_on, trust};
 
 /// An answer in both forms.
@@ -211,6 +213,8 @@ pub(super) fn operation(kind: v1::OperationKind) -> &'static str {
         v1::OperationKind::Receive => "claim of payments",
         v1::OperationKind::Redeem => "redemption",
         v1::OperationKind::Swap => "exchange of coins",
+        v1::OperationKind::Refund => "refund",
+        v1::OperationKind::Split => "split of a payment",
     }
 }
 

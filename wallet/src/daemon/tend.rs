@@ -1,4 +1,5 @@
-//! What a daemon does by itself: it finishes what was begun, looks for payments, and moves money to the newest issuing key.
+//! What a daemon does by itself: it finishes what was begun, looks for payments, moves money to the newest issuing key, and
+//! takes back what nobody has claimed.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -18,6 +19,11 @@ const FINISH_EVERY: Duration = Duration::from_secs(30);
 /// A day.
 const ROLL_OVER_DAY: Duration = Duration::from_secs(86_400);
 
+/// Times between two refunds, at random: a payment that nobody claimed comes back within days of its month, no two of a wallet
+/// together, and not at once when all wallets' payments of a month expire.
+const REFUND_AFTER_MIN: Duration = Duration::from_secs(3_600);
+const REFUND_AFTER_MAX: Duration = Duration::from_secs(24 * 3_600);
+
 /// Goes on until `shutdown` is cancelled. Writes the currency into the endpoint's file once the wallet knows it.
 pub(super) async fn tend(
     wallet: Wallet,
@@ -29,8 +35,9 @@ pub(super) async fn tend(
     let work = async {
         let mut finish_at = Instant::now();
         let mut receive_at = receive_every.map(|every| Instant::now() + jittered(every));
+        let mut refund_at = Instant::now() + between(REFUND_AFTER_MIN, REFUND_AFTER_MAX);
         loop {
-            let next = receive_at.map_or(finish_at, |receive_at| receive_at.min(finish_at));
+            let next = receive_at.map_or(finish_at, |receive_at| receive_at.min(finish_at)).min(refund_at);
             sleep_until(next).await;
             if Instant::now() >= finish_at {
                 finish(&wallet).await;
@@ -43,6 +50,10 @@ pub(super) async fn tend(
             {
                 receive(&wallet).await;
                 receive_at = Some(Instant::now() + jittered(every));
+            }
+            if Instant::now() >= refund_at {
+                refund(&wallet).await;
+                refund_at = Instant::now() + between(REFUND_AFTER_MIN, REFUND_AFTER_MAX);
             }
         }
     };
@@ -109,6 +120,28 @@ async fn receive(wallet: &Wallet) {
     }
 }
 
+/// Takes back at most one payment.
+async fn refund(wallet: &Wallet) {
+    if !wallet.has_refundable().await {
+        return;
+    }
+    match wallet.refund_any().await {
+        Ok(report) => {
+            tracing::info!(refunded = report.refunded.len(), pending = report.pending.len(), "took payments back");
+            if let Some(delay) = report.delay {
+                tracing::warn!("a payment is not taken back yet: {delay}");
+            }
+        }
+        Err(error) => tracing::warn!("cannot take payments back: {error}"),
+    }
+}
+
+/// A time between two, at random.
+fn between(least: Duration, most: Duration) -> Duration {
+    let thousandths = UnwrapErr(SysRng).next_u32() % 1_001;
+    least + most.saturating_sub(least).saturating_mul(thousandths) / 1_000
+}
+
 /// Between four and six fifths of the time: a wallet that asks by the clock is known by it.
 fn jittered(time: Duration) -> Duration {
     let thousandths = 800 + UnwrapErr(SysRng).next_u32() % 401;
@@ -134,5 +167,12 @@ mod tests {
         let times: Vec<_> = (0..64).map(|_| jittered(Duration::from_secs(100))).collect();
         assert!(times.iter().all(|time| (80_000..=120_000).contains(&time.as_millis())));
         assert!(times.iter().any(|time| Some(time) != times.first()));
+    }
+
+    #[test]
+    fn refunds_are_spread_over_a_day() {
+        let times: Vec<_> = (0..64).map(|_| between(REFUND_AFTER_MIN, REFUND_AFTER_MAX)).collect();
+        assert!(times.iter().all(|time| (REFUND_AFTER_MIN..=REFUND_AFTER_MAX).contains(time)));
+        assert!(times.iter().max() > times.iter().min().map(|least| *least + REFUND_AFTER_MIN).as_ref());
     }
 }

@@ -1,6 +1,8 @@
 //! The course of an operation: begun, sent, answered or refused.
 
-use farthing_ecash::transaction::Core;
+use std::collections::BTreeMap;
+
+use farthing_ecash::{statement::Statement, transaction::Core};
 use farthing_proto::v1::ErrorReason;
 
 use super::{
@@ -118,9 +120,7 @@ impl Inner {
         match &operation.intent {
             Intent::Register(register) => self.issuer.register(&operation.request, &register.invitation).await,
             Intent::Withdraw(_) => self.issuer.withdraw(&operation.request).await,
-            Intent::Pay(_) | Intent::Claim(_) | Intent::Redeem(_) | Intent::Swap(_) => {
-                self.redeemer.submit(&operation.request).await
-            }
+            _ => self.redeemer.submit(&operation.request).await,
         }
     }
 
@@ -140,33 +140,43 @@ impl Inner {
         log_index: u64,
     ) -> Result<Settled, WalletError> {
         let Some(operation) = book.operation(id) else { return Ok(Settled::Done) };
-        let settlement = Settlement::new(book)?;
-        let server = server_of(core.statement());
-        let transaction_id = core.id();
+        let settlement = Settlement::new(book, &core)?;
+        let (statement, server, transaction_id) = (core.statement(), server_of(core.statement()), core.id());
         let outputs =
             blocking(move || settlement.outputs(&core, &answer).ok_or(WalletError::BadAnswer { server })).await?;
         let mut edits = vec![Edit::DropOperation(id)];
-        if let Some(item) = operation.item.and_then(|number| book.item(number)) {
-            let item = HistoryItem {
+        let mut items = Items::new(book);
+        if let Some(number) = operation.item {
+            let refundable_from = outputs.refundables.first().map(|paid| paid.note().attributes().expiry().plus(1));
+            items.change(number, |item| HistoryItem {
                 state: OperationState::Done,
                 transaction_id: Some(transaction_id),
                 log_index: Some(log_index),
-                ..item.clone()
-            };
-            edits.push(Edit::Item(item));
+                refundable_from: refundable_from.filter(|_| statement == Statement::Pay),
+                ..item
+            });
         }
+        // The item that parts of a note or payment belong to; of a payment just made its own.
+        let mut whole = operation.item.filter(|_| statement == Statement::Pay);
         for input in &operation.inputs {
-            match book.note(*input) {
-                None => edits.push(Edit::DropCoin(*input)),
-                Some(note) => {
-                    edits.push(Edit::DropNote(*input));
-                    let item = book.item(note.item).cloned();
-                    let done = |item| HistoryItem { state: OperationState::Done, claim_index: Some(log_index), ..item };
-                    edits.extend(item.map(|item| Edit::Item(done(item))));
+            if let Some(held) = book.note(*input) {
+                edits.push(Edit::DropNote(*input));
+                match statement {
+                    Statement::Split => whole = Some(held.item),
+                    _ => items.change(held.item, |item| item.claimed(held.credential.attributes().value(), log_index)),
                 }
+            } else if let Some(held) = book.refundable(*input) {
+                edits.push(Edit::DropRefundable(*input));
+                match statement {
+                    Statement::SplitExpired => whole = Some(held.item),
+                    _ => items.change(held.item, |item| item.taken_back(held.note.note().attributes().value())),
+                }
+            } else {
+                edits.push(Edit::DropCoin(*input));
             }
         }
-        edits.extend(outputs.edits(book));
+        edits.extend(items.into_edits());
+        edits.extend(outputs.edits(book, whole));
         book.commit(edits).await?;
         Ok(Settled::Done)
     }
@@ -289,6 +299,27 @@ impl Inner {
             request_id,
             ..HistoryItem::default()
         }
+    }
+}
+
+/// Items that change together, each once.
+struct Items<'b> {
+    book: &'b Book,
+    changed: BTreeMap<u64, HistoryItem>,
+}
+
+impl<'b> Items<'b> {
+    fn new(book: &'b Book) -> Self {
+        Self { book, changed: BTreeMap::new() }
+    }
+
+    fn change(&mut self, number: u64, change: impl FnOnce(HistoryItem) -> HistoryItem) {
+        let item = self.changed.remove(&number).or_else(|| self.book.item(number).cloned());
+        self.changed.extend(item.map(|item| (number, change(item))));
+    }
+
+    fn into_edits(self) -> impl Iterator<Item = Edit> {
+        self.changed.into_values().map(Edit::Item)
     }
 }
 

@@ -104,7 +104,9 @@ impl Inner {
             if lost.is_empty() && !state_lost {
                 return Err(contradiction("the entry that it names did not spend this coin"));
             }
-            if !own && (state_lost || lost.iter().any(|input| book.note(*input).is_none())) {
+            // The note of a payment is spent by its payee, a received note perhaps by its payer.
+            let others = |input: &RecordId| book.note(*input).is_some() || book.refundable(*input).is_some();
+            if !own && (state_lost || !lost.iter().all(others)) {
                 // Only this wallet's secret spends its coins and states, and whoever has that can open what it made.
                 return Err(contradiction(
                     "the entry that it names spent money of this wallet, but no copy of this wallet made it",
@@ -128,6 +130,8 @@ fn spender(bytes: &[u8]) -> Option<(Core, Vec<u8>)> {
 
 /// Those inputs of an operation that have one of these serials.
 fn lost(book: &Book, inputs: &[RecordId], spent: &BTreeSet<Nullifier>) -> Vec<RecordId> {
-    let found: BTreeSet<RecordId> = spent.iter().filter_map(|serial| book.find(serial)).collect();
+    let refundable = |serial| book.find_refundable(serial).map(|(id, _)| id);
+    let found: BTreeSet<RecordId> =
+        spent.iter().flat_map(|serial| book.find(serial).into_iter().chain(refundable(serial))).collect();
     inputs.iter().copied().filter(|input| found.contains(input)).collect()
 }

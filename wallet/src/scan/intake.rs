@@ -14,14 +14,17 @@ use farthing_ecash::{
     claim,
     coin::Coin,
     credential::{Credential, Nullifier, issue::Answer},
-    entry::Entry,
+    entry::{Entry, EntryKind},
     identity::{Identity, Pid},
     keys::{KeyId, PublicKey},
     note::{self, Note},
     pay,
     policy::UNRESTRICTED,
-    redeem, register,
+    redeem,
+    refund::{self, Refundable},
+    register,
     seed::WalletKeys,
+    split,
     statement::Statement,
     swap,
     transaction::Core,
@@ -37,7 +40,7 @@ use crate::{
     book::{Book, Edit},
     error::WalletError,
     history::{HistoryItem, OperationKind, OperationState},
-    operation::{Intent, Operation, failed},
+    operation::{Operation, failed},
     record::{Hex, Inbox, Pins},
     vault::RecordId,
 };
@@ -71,16 +74,29 @@ struct Outcome {
     state: Option<Credential<WalletState>>,
     amount: Amount,
     payee: Option<Pid>,
+    /// Parts of a received note.
+    notes: Vec<Credential<Note>>,
+    /// What takes a payment back, or parts of one.
+    refundables: Vec<Refundable>,
+    /// The item that notes and payments belong to, if it is not that of the entry.
+    whole: Option<u64>,
 }
 
 impl Outcome {
     fn new(coin: Credential<Coin>, amount: Amount) -> Self {
-        Self { coins: vec![coin], state: None, amount, payee: None }
+        Self { coins: vec![coin], ..Self::nothing(amount) }
+    }
+
+    fn nothing(amount: Amount) -> Self {
+        let (coins, notes, refundables) = (Vec::new(), Vec::new(), Vec::new());
+        Self { coins, state: None, amount, payee: None, notes, refundables, whole: None }
     }
 
     /// What its money may be used for; a transaction has one purpose.
     fn purpose(&self) -> u32 {
-        self.coins.first().map_or(UNRESTRICTED, |coin| coin.attributes().purpose())
+        let coin = self.coins.first().map(|coin| coin.attributes().purpose());
+        let note = || self.notes.first().or(self.refundables.first().map(Refundable::note));
+        coin.or_else(|| note().map(|note| note.attributes().purpose())).unwrap_or(UNRESTRICTED)
     }
 }
 
@@ -98,7 +114,8 @@ pub(crate) struct Intake<'b> {
     fresh_state: Option<Credential<WalletState>>,
     fresh_coins: HashMap<Nullifier, Credential<Coin>>,
     fresh_notes: HashMap<Nullifier, (Credential<Note>, u64)>,
-    /// Coins and notes of the book that were spent, and by which entry.
+    fresh_refundables: HashMap<Nullifier, (Refundable, u64)>,
+    /// Coins, notes and payments of the book that were spent, and by which entry.
     gone: BTreeMap<RecordId, u64>,
     /// The entry that consumed the book's state.
     state_gone: Option<u64>,
@@ -123,6 +140,7 @@ impl<'b> Intake<'b> {
             fresh_state: None,
             fresh_coins: HashMap::new(),
             fresh_notes: HashMap::new(),
+            fresh_refundables: HashMap::new(),
             gone: BTreeMap::new(),
             state_gone: None,
             answered: BTreeSet::new(),
@@ -183,8 +201,9 @@ impl<'b> Intake<'b> {
                 self.note(index, entry, &core, &answer)?;
             }
         }
+        let by = sighting.own.then_some(sighting.entry.as_ref().map(Entry::kind)).flatten();
         for serial in &sighting.serials {
-            self.spend(serial, index, sighting.own);
+            self.spend(serial, index, by);
         }
         Ok(())
     }
@@ -207,7 +226,7 @@ impl<'b> Intake<'b> {
                 self.registered = Some(pid);
                 // A state of a later claim is not replaced by the first one.
                 let state = self.state.is_none().then_some(state);
-                Outcome { coins: Vec::new(), state, amount: Amount::ZERO, payee: None }
+                Outcome { state, ..Outcome::nothing(Amount::ZERO) }
             }
             Statement::Withdraw => {
                 let coin = withdraw::finish(core, answer, key, keys).map_err(|_| wrong())?;
@@ -221,14 +240,41 @@ impl<'b> Intake<'b> {
                 };
                 let expiry = core.month().plus(*months);
                 let paid = pay::restore(core, answer, key, expiry, keys).map_err(|_| wrong())?;
-                Outcome { payee: Some(paid.payee), ..Outcome::new(paid.change, paid.amount) }
+                let refundable = Refundable::paid(core, answer, key, expiry, keys).map_err(|_| wrong())?;
+                let refundables = vec![refundable];
+                Outcome { payee: Some(paid.payee), refundables, ..Outcome::new(paid.change, paid.amount) }
             }
             Statement::Claim => {
                 let old = self.state.clone().ok_or_else(wrong)?;
                 let (coin, state) = claim::finish(core, answer, key, keys, old.attributes()).map_err(|_| wrong())?;
                 let follows = core.nullifiers().any(|serial| serial == old.nullifier());
                 let amount = spent(&coin);
-                Outcome { coins: vec![coin], state: follows.then_some(state), amount, payee: None }
+                Outcome { state: follows.then_some(state), ..Outcome::new(coin, amount) }
+            }
+            Statement::Refund => {
+                let old = self.state.clone().ok_or_else(wrong)?;
+                let (coin, state) = refund::finish(core, answer, key, keys, old.attributes()).map_err(|_| wrong())?;
+                let follows = core.nullifiers().any(|serial| serial == old.nullifier());
+                let amount = spent(&coin);
+                let payee = core.nullifiers().find_map(|serial| self.payee_of(&serial));
+                Outcome { state: follows.then_some(state), payee, ..Outcome::new(coin, amount) }
+            }
+            Statement::Split => {
+                let payee = self.payee()?.ok_or_else(wrong)?;
+                let notes: Vec<_> = split::finish(core, answer, key, keys, &payee).map_err(|_| wrong())?.into();
+                let amount = total(notes.iter().map(|note| note.attributes().value()));
+                let whole = core.nullifiers().find_map(|serial| self.item_of_note(&serial)).ok_or_else(wrong)?;
+                Outcome { notes, whole: Some(whole), ..Outcome::nothing(amount) }
+            }
+            Statement::SplitExpired => {
+                let (refundables, whole) = {
+                    let (paid, item) =
+                        core.nullifiers().find_map(|serial| self.refundable(&serial)).ok_or_else(wrong)?;
+                    (split::finish_expired(core, answer, key, keys, paid).map_err(|_| wrong())?.into(), item)
+                };
+                let refundables: Vec<Refundable> = refundables;
+                let amount = total(refundables.iter().map(|part| part.note().attributes().value()));
+                Outcome { refundables, whole: Some(whole), ..Outcome::nothing(amount) }
             }
             Statement::Redeem => {
                 let coin = redeem::finish(core, answer, key, keys).map_err(|_| wrong())?;
@@ -236,20 +282,44 @@ impl<'b> Intake<'b> {
             }
             Statement::Swap => {
                 let coins = swap::finish(core, answer, key, keys).map_err(|_| wrong())?;
-                let total = coins.iter().map(|coin| spent(coin).get()).fold(0, u64::saturating_add);
-                Outcome { coins, state: None, amount: Amount::new(total), payee: None }
+                let amount = total(coins.iter().map(spent));
+                Outcome { coins, ..Outcome::nothing(amount) }
             }
-            Statement::Split | Statement::SplitExpired | Statement::Refund | Statement::Renew => {
+            Statement::Renew => {
                 return Err(log.contradiction(format!("entry {index} is of a later version of this wallet")).into());
             }
         };
-        self.record(index, entry, core, &outcome)?;
-        self.keep(outcome);
+        let item = self.record(index, entry, core, &outcome)?;
+        self.keep(outcome, item);
         Ok(())
     }
 
-    /// The item of a transaction of this wallet.
-    fn record(&mut self, index: u64, entry: &Entry, core: &Core, outcome: &Outcome) -> Result<(), WalletError> {
+    /// What takes the payment with this serial back, and its item.
+    fn refundable(&self, serial: &Nullifier) -> Option<(&Refundable, u64)> {
+        let fresh = self.fresh_refundables.get(serial).map(|(paid, item)| (paid, *item));
+        fresh.or_else(|| self.book.find_refundable(serial).map(|(_, held)| (held.note.as_ref(), held.item)))
+    }
+
+    /// The item of the received note with this serial.
+    fn item_of_note(&self, serial: &Nullifier) -> Option<u64> {
+        let fresh = self.fresh_notes.get(serial).map(|(_, item)| *item);
+        fresh.or_else(|| self.book.note(self.book.find(serial)?).map(|held| held.item))
+    }
+
+    /// Who was paid with the note with this serial, if the wallet knows.
+    fn payee_of(&self, serial: &Nullifier) -> Option<Pid> {
+        let (_, number) = self.refundable(serial)?;
+        self.item(number)?.payee.map(|payee| payee.pid())
+    }
+
+    /// The item of a transaction of this wallet, if it has one.
+    fn record(
+        &mut self,
+        index: u64,
+        entry: &Entry,
+        core: &Core,
+        outcome: &Outcome,
+    ) -> Result<Option<u64>, WalletError> {
         let id = core.id();
         let this = |operation: &Operation| -> Result<bool, WalletError> {
             Ok(operation.core()?.id() == id || operation.earlier.contains(&Hex::new(id.as_bytes())))
@@ -268,7 +338,7 @@ impl<'b> Intake<'b> {
         let item = match known {
             Some(item) => HistoryItem { transaction_id: Some(id), log_index: Some(index), ..item },
             // A claim has no item of its own: it finishes those of its payments.
-            None if core.statement() == Statement::Claim => return Ok(()),
+            None if core.statement() == Statement::Claim => return Ok(None),
             None => HistoryItem {
                 kind: kind_of(core.statement()),
                 amount: outcome.amount,
@@ -279,16 +349,24 @@ impl<'b> Intake<'b> {
                 ..self.found(index, entry)
             },
         };
-        self.put(HistoryItem { state: OperationState::Done, ..item });
-        Ok(())
+        let number = item.number;
+        let paid = outcome.refundables.first().filter(|_| core.statement() == Statement::Pay);
+        let refundable_from = paid.map(|paid| paid.note().attributes().expiry().plus(1));
+        self.put(HistoryItem { state: OperationState::Done, refundable_from, ..item });
+        Ok(Some(number))
     }
 
-    fn keep(&mut self, outcome: Outcome) {
+    fn keep(&mut self, outcome: Outcome, item: Option<u64>) {
         for coin in outcome.coins {
             // A coin worth nothing is none, and one that is held already stays.
             if coin.attributes().value() > Amount::ZERO && self.book.find(&coin.nullifier()).is_none() {
                 self.fresh_coins.insert(coin.nullifier(), coin);
             }
+        }
+        if let Some(item) = outcome.whole.or(item) {
+            self.fresh_notes.extend(outcome.notes.into_iter().map(|note| (note.nullifier(), (note, item))));
+            let refundables = outcome.refundables.into_iter();
+            self.fresh_refundables.extend(refundables.map(|paid| (paid.note().nullifier(), (paid, item))));
         }
         if let Some(state) = outcome.state {
             let bytes = state.to_secret_bytes();
@@ -327,22 +405,24 @@ impl<'b> Intake<'b> {
         Ok(())
     }
 
-    /// A serial was disclosed.
-    fn spend(&mut self, serial: &Nullifier, index: u64, own: bool) {
+    /// A serial was disclosed, `by` an entry of this wallet or by somebody else's.
+    fn spend(&mut self, serial: &Nullifier, index: u64, by: Option<EntryKind>) {
+        let own = by.is_some();
+        self.payment_gone(serial, index, by);
         if own && self.fresh_coins.remove(serial).is_some() {
             return;
         }
-        if let Some((_, number)) = self.fresh_notes.remove(serial) {
-            return self.note_gone(number, index, own);
+        if let Some((note, number)) = self.fresh_notes.remove(serial) {
+            return self.note_gone(number, note.attributes().value(), index, by);
         }
         if own && self.book.state().is_ok_and(|state| state.nullifier() == *serial) {
             self.state_gone = Some(index);
         }
         let Some(id) = self.book.find(serial) else { return };
         if let Some(note) = self.book.note(id) {
-            let number = note.item;
+            let (number, value) = (note.item, note.credential.attributes().value());
             self.gone.insert(id, index);
-            self.note_gone(number, index, own);
+            self.note_gone(number, value, index, by);
         } else if own {
             self.gone.insert(id, index);
         } else {
@@ -354,14 +434,34 @@ impl<'b> Intake<'b> {
         }
     }
 
-    /// A note was claimed by this wallet, or taken back by its payer.
-    fn note_gone(&mut self, number: u64, index: u64, own: bool) {
+    /// A note was claimed or split by this wallet, or taken back by its payer.
+    fn note_gone(&mut self, number: u64, value: Amount, index: u64, by: Option<EntryKind>) {
         let Some(item) = self.item(number) else { return };
-        self.put(if own {
-            HistoryItem { state: OperationState::Done, claim_index: Some(index), ..item }
-        } else {
-            failed(item, &WalletError::SpentElsewhere { log_index: index })
-        });
+        match by {
+            Some(EntryKind::Transaction(Statement::Split)) => {}
+            // Also when a payment to oneself was taken back: either way it is money of the wallet.
+            Some(_) => self.put(item.claimed(value, index)),
+            None => self.put(failed(item, &WalletError::SpentElsewhere { log_index: index })),
+        }
+    }
+
+    /// A payment of this wallet was claimed or split by its payee, or taken back.
+    fn payment_gone(&mut self, serial: &Nullifier, index: u64, by: Option<EntryKind>) {
+        let fresh = self.fresh_refundables.remove(serial);
+        let (number, value) = match (&fresh, self.book.find_refundable(serial)) {
+            (Some((paid, number)), _) => (*number, paid.note().attributes().value()),
+            (None, Some((id, held))) => {
+                self.gone.insert(id, index);
+                (held.item, held.note.note().attributes().value())
+            }
+            (None, None) => return,
+        };
+        let Some(item) = self.item(number) else { return };
+        match by {
+            Some(EntryKind::Transaction(Statement::SplitExpired)) => {}
+            Some(EntryKind::Transaction(Statement::Refund)) => self.put(item.taken_back(value)),
+            _ => self.put(item.received_by_payee(index)),
+        }
     }
 
     fn payee(&self) -> Result<Option<Pid>, WalletError> {
@@ -399,28 +499,39 @@ impl<'b> Intake<'b> {
                 continue;
             }
             // Another transaction consumed an input, so no transaction of this operation can ever be accepted.
-            let claim = matches!(operation.intent, Intent::Claim(_));
+            let on_state = operation.intent.consumes_state();
             let lost = operation.inputs.iter().find_map(|input| self.gone.get(input)).copied();
-            let Some(index) = lost.or(self.state_gone.filter(|_| claim)) else { continue };
+            let Some(index) = lost.or(self.state_gone.filter(|_| on_state)) else { continue };
             edits.push(Edit::DropOperation(id));
             if let Some(item) = operation.item.and_then(|number| self.item(number)) {
                 self.put(failed(item, &WalletError::SpentElsewhere { log_index: index }));
             }
         }
         for id in self.gone.keys() {
-            edits.push(if self.book.note(*id).is_some() { Edit::DropNote(*id) } else { Edit::DropCoin(*id) });
+            edits.push(if self.book.note(*id).is_some() {
+                Edit::DropNote(*id)
+            } else if self.book.refundable(*id).is_some() {
+                Edit::DropRefundable(*id)
+            } else {
+                Edit::DropCoin(*id)
+            });
         }
         edits.extend(self.pins.map(Edit::Pins));
         edits.extend(self.registered.map(Edit::Registered));
         edits.extend(self.fresh_state.map(Edit::State));
         edits.extend(self.fresh_coins.into_values().map(Edit::AddCoin));
         edits.extend(self.fresh_notes.into_values().map(|(note, item)| Edit::AddNote(note, item)));
+        edits.extend(self.fresh_refundables.into_values().map(|(paid, item)| Edit::AddRefundable(paid, item)));
         edits.extend(self.items.into_values().map(Edit::Item));
         if *self.book.inbox() != self.inbox {
             edits.push(Edit::Inbox(self.inbox));
         }
         Ok((edits, self.brought))
     }
+}
+
+fn total(values: impl Iterator<Item = Amount>) -> Amount {
+    Amount::new(values.map(Amount::get).fold(0, u64::saturating_add))
 }
 
 fn kind_of(statement: Statement) -> OperationKind {
@@ -430,6 +541,8 @@ fn kind_of(statement: Statement) -> OperationKind {
         Statement::Pay => OperationKind::Pay,
         Statement::Redeem => OperationKind::Redeem,
         Statement::Swap => OperationKind::Swap,
+        Statement::Split | Statement::SplitExpired => OperationKind::Split,
+        Statement::Refund => OperationKind::Refund,
         _ => OperationKind::Receive,
     }
 }

@@ -85,9 +85,10 @@ impl Seen {
         }
     }
 
-    /// Whether it discloses the serial of something that the wallet holds.
+    /// Whether it discloses the serial of something that the wallet holds or has paid.
     pub(crate) fn touches(&self, book: &Book) -> bool {
-        matches!(self, Self::Transaction(sighting) if sighting.serials.iter().any(|serial| book.find(serial).is_some()))
+        let held = |serial: &Nullifier| book.find(serial).is_some() || book.find_refundable(serial).is_some();
+        matches!(self, Self::Transaction(sighting) if sighting.serials.iter().any(held))
     }
 }
 

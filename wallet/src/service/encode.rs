@@ -8,8 +8,8 @@ use farthing_proto::v1;
 use crate::{
     history::{HistoryItem, OperationKind, OperationState},
     report::{
-        Balance, EndingMoney, IncomingPayment, LogStanding, PendingPayment, PendingReason, Restricted, Standing,
-        WalletInfo,
+        Balance, EndingMoney, IncomingPayment, LogStanding, OutgoingPayment, PendingPayment, PendingReason,
+        PendingRefund, PlannedPart, Restricted, Standing, WalletInfo,
     },
 };
 
@@ -103,6 +103,10 @@ pub(super) fn item(item: &HistoryItem) -> v1::HistoryItem {
         request_id: item.request_id.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
         failure: item.failure.as_ref().map(|failure| failure.reason).unwrap_or_default().into(),
         purpose: item.purpose.clone(),
+        claimed: item.claimed.get(),
+        refundable_from: item.refundable_from.map_or_else(String::new, |month| month.to_string()),
+        received_by_payee: item.receipt_index.is_some(),
+        refunded: item.refunded.get(),
     }
 }
 
@@ -118,11 +122,37 @@ pub(super) fn incoming(payment: IncomingPayment) -> v1::IncomingPayment {
         memo: payment.memo,
         purpose: payment.purpose,
         log_index: payment.log_index,
+        total: payment.total.get(),
     }
 }
 
-pub(super) fn pending(pending: PendingPayment) -> v1::PendingPayment {
-    let reason = match pending.reason {
+pub(super) fn planned(part: &PlannedPart) -> v1::PlannedPart {
+    v1::PlannedPart { day: part.day.to_string(), amount: part.amount.get() }
+}
+
+pub(super) fn outgoing(payment: OutgoingPayment) -> v1::OutgoingPayment {
+    v1::OutgoingPayment {
+        payment_id: payment.payment_id.as_bytes().to_vec(),
+        amount: payment.amount.get(),
+        total: payment.total.get(),
+        payee: payment.payee.map_or_else(String::new, |payee| payee.as_str().to_owned()),
+        memo: payment.memo,
+        purpose: payment.purpose,
+        log_index: payment.log_index,
+    }
+}
+
+pub(super) fn pending_refund(pending: PendingRefund) -> v1::PendingRefund {
+    v1::PendingRefund {
+        payment: Some(outgoing(pending.payment)),
+        reason: reason(pending.reason).into(),
+        refundable_from: pending.refundable_from.to_string(),
+        plan: pending.plan.iter().map(planned).collect(),
+    }
+}
+
+fn reason(reason: PendingReason) -> v1::PendingReason {
+    match reason {
         PendingReason::OverDayCap => v1::PendingReason::OverDayCap,
         PendingReason::OverMonthCap => v1::PendingReason::OverMonthCap,
         PendingReason::LargerThanCap => v1::PendingReason::LargerThanCap,
@@ -130,12 +160,18 @@ pub(super) fn pending(pending: PendingPayment) -> v1::PendingPayment {
         // A registration that is over is one for which the policy has no rule.
         PendingReason::NotAllowed | PendingReason::RegistrationExpired => v1::PendingReason::NotAllowed,
         PendingReason::InProgress => v1::PendingReason::InProgress,
-    };
+        PendingReason::NotExpired => v1::PendingReason::NotExpired,
+    }
+}
+
+pub(super) fn pending(pending: PendingPayment) -> v1::PendingPayment {
     v1::PendingPayment {
         payment: Some(incoming(pending.payment)),
-        reason: reason.into(),
+        reason: reason(pending.reason).into(),
         over_by: pending.over_by.get(),
         expires: pending.expires.to_string(),
+        plan: pending.plan.iter().map(planned).collect(),
+        left_today: pending.left_today.map(Amount::get),
     }
 }
 
@@ -155,5 +191,7 @@ pub(crate) fn kind(kind: OperationKind) -> v1::OperationKind {
         OperationKind::Receive => v1::OperationKind::Receive,
         OperationKind::Redeem => v1::OperationKind::Redeem,
         OperationKind::Swap => v1::OperationKind::Swap,
+        OperationKind::Refund => v1::OperationKind::Refund,
+        OperationKind::Split => v1::OperationKind::Split,
     }
 }

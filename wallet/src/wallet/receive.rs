@@ -1,6 +1,6 @@
-//! Receiving: finding payments, and claiming what the caps allow.
+//! Receiving: finding payments, claiming what the caps allow, and splitting what they allow only in part.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farthing_ecash::{
     amount::Amount,
@@ -8,7 +8,6 @@ use farthing_ecash::{
     claim,
     policy::{UNLIMITED, UNRESTRICTED},
     rule::Rule,
-    transaction::NOTES_MAX,
     wallet_state::WalletState,
 };
 
@@ -16,15 +15,13 @@ use super::{Progress, inner::Inner};
 use crate::{
     book::{Book, HeldNote},
     error::WalletError,
-    operation::{Claim, Intent, Season, Settled, claim_rule},
-    report::{IncomingPayment, PendingPayment, PendingReason, ReceiveReport},
+    history::HistoryItem,
+    operation::{Claim, Intent, Season, Settled, Split, claim_rule},
+    plan::{self, Caps, Counters, Manner, Part, Piece, Step},
+    report::{IncomingPayment, PendingPayment, PendingReason, PlannedPart, ReceiveReport},
     terms::Terms,
     vault::RecordId,
 };
-
-/// Up to so many payments are claimed one by one, so that no payer sees how many others there were. More are joined: each
-/// claim costs the redeemer a proof and the wallet a coin.
-const CLAIMED_ALONE_MAX: usize = 8;
 
 impl Inner {
     pub(super) async fn receive(&self, progress: Progress) -> Result<ReceiveReport, WalletError> {
@@ -43,12 +40,27 @@ impl Inner {
         while report.delay.is_none() {
             let driving = {
                 let mut book = self.book.lock().await;
-                let Some(notes) = next_claim(&book, &terms, &tried)? else { break };
-                tried.extend(&notes);
-                let payments = notes.iter().filter_map(|id| book.note(*id)).filter_map(|note| payment(&book, note));
-                claimed = payments.collect();
+                let Some(step) = next_step(&book, &terms, &tried)? else { break };
                 let season = Season::Payments(terms.clone());
-                self.begin(&mut book, &season, Intent::Claim(Claim {}), notes, None, Vec::new()).await?
+                match step {
+                    Step::Take(notes) => {
+                        tried.extend(&notes);
+                        let notes_held = notes.iter().filter_map(|id| book.note(*id));
+                        claimed = notes_held.filter_map(|note| payment(&book, note)).collect();
+                        self.begin(&mut book, &season, Intent::Claim(Claim {}), notes, None, Vec::new()).await?
+                    }
+                    Step::Split(note, first) => {
+                        tried.insert(note);
+                        claimed.clear();
+                        let intent = Intent::Split(Split { first });
+                        let amount = book.note(note).map(|held| held.credential.attributes().value());
+                        let amount = amount.unwrap_or_default();
+                        let purpose = book.note(note).map(|held| held.credential.attributes().purpose());
+                        let purpose = book.purpose_name(purpose.unwrap_or(UNRESTRICTED));
+                        let item = HistoryItem { amount, purpose, ..self.new_item(&book, &intent, None) };
+                        self.begin(&mut book, &season, intent, vec![note], Some(item), Vec::new()).await?
+                    }
+                }
             };
             match self.drive(&driving).await {
                 Ok(Settled::Done) => report.claimed.append(&mut claimed),
@@ -64,12 +76,18 @@ impl Inner {
             }
         }
         let book = self.book.lock().await;
-        report.pending = pending(&book, &terms)?;
+        let waiting = Waiting::of(&book, &terms)?;
+        report.plan = waiting.days();
+        report.pending = waiting.pending(&book, &terms)?;
+        let state = book.state()?;
+        let unrestricted = claim_rule(&terms, state.attributes(), UNRESTRICTED);
+        report.left_today =
+            unrestricted.and_then(|rule| left_today(state.attributes(), rule.attributes(), terms.header.day));
         report.available = book.available(UNRESTRICTED);
         Ok(report)
     }
 
-    /// Finishes a claim that was begun before: there can only be one at a time.
+    /// Finishes a claim or refund that was begun before: there can only be one at a time.
     async fn finish_claim(
         &self,
         report: &mut ReceiveReport,
@@ -78,8 +96,7 @@ impl Inner {
         let driving = {
             let book = self.book.lock().await;
             let mut operations = book.operations();
-            let Some((id, claim)) = operations.find(|(_, operation)| matches!(operation.intent, Intent::Claim(_)))
-            else {
+            let Some((id, claim)) = operations.find(|(_, operation)| operation.intent.consumes_state()) else {
                 return Ok(());
             };
             let notes = claim.inputs.iter().filter_map(|id| book.note(*id));
@@ -98,130 +115,128 @@ impl Inner {
     }
 }
 
-/// A note as its owner sees it.
+/// A note as its owner sees it: a payment, or a part of one.
 fn payment(book: &Book, note: &HeldNote) -> Option<IncomingPayment> {
     let item = book.item(note.item)?;
     Some(IncomingPayment {
         payment_id: item.transaction_id?,
-        amount: item.amount,
+        amount: note.credential.attributes().value(),
+        total: item.amount,
         memo: item.memo.clone(),
         purpose: book.purpose_name(note.credential.attributes().purpose()),
         log_index: item.log_index?,
     })
 }
 
-/// The notes of the next claim: one, or when many wait up to 64 of one purpose, the oldest first, as far as the caps allow.
-fn next_claim(book: &Book, terms: &Terms, tried: &BTreeSet<RecordId>) -> Result<Option<Vec<RecordId>>, WalletError> {
+/// The notes that wait and for which there is a rule today, the oldest first, each under the name that `key` gives it.
+fn pieces<K>(
+    book: &Book,
+    terms: &Terms,
+    key: impl Fn(RecordId, &HeldNote) -> Option<K>,
+) -> Result<Vec<Piece<K>>, WalletError> {
     let state = book.state()?;
     let state = state.attributes();
-    let waiting: Vec<_> = book.claimable().into_iter().filter(|(id, _)| !tried.contains(id)).collect();
-    // In the order in which they came: one by the purposes' numbers would tell how many claims were for which.
-    let mut purposes: Vec<u32> = Vec::new();
-    for (_, note) in &waiting {
-        let purpose = note.credential.attributes().purpose();
-        if !purposes.contains(&purpose) {
-            purposes.push(purpose);
-        }
+    if state.validity() < terms.header.day.month() {
+        return Ok(Vec::new());
     }
-    for purpose in purposes {
-        let Some(rule) = claim_rule(terms, state, purpose) else { continue };
-        if state.validity() < terms.header.day.month() {
-            continue;
-        }
-        let notes: Vec<_> =
-            waiting.iter().filter(|(_, note)| note.credential.attributes().purpose() == purpose).collect();
-        let joined = notes.len() > CLAIMED_ALONE_MAX;
-        let notes_max = if joined { usize::try_from(NOTES_MAX).unwrap_or(usize::MAX) } else { 1 };
-        let mut room = claim::room(state, rule.attributes(), terms.header.day);
-        let mut chosen = Vec::new();
-        for (id, note) in notes {
-            let value = note.credential.attributes().value();
-            let worth = joined || value >= terms.policy.terms().minimum;
-            if chosen.len() < notes_max
-                && worth
-                && let Some(left) = room.checked_sub(value)
-            {
-                room = left;
-                chosen.push(*id);
-            }
-        }
-        if !chosen.is_empty() {
-            return Ok(Some(chosen));
-        }
-    }
-    Ok(None)
+    let piece = |(id, note): (RecordId, HeldNote)| {
+        let attributes = note.credential.attributes();
+        let rule = claim_rule(terms, state, attributes.purpose())?;
+        let caps = Caps::from(&rule.attributes().line);
+        Some(Piece { key: key(id, &note)?, purpose: attributes.purpose(), value: attributes.value().get(), caps })
+    };
+    Ok(book.claimable().into_iter().filter_map(piece).collect())
 }
 
-/// What waits, and why.
-fn pending(book: &Book, terms: &Terms) -> Result<Vec<PendingPayment>, WalletError> {
-    let state = book.state()?;
-    let state = state.attributes();
-    let today = terms.header.day;
-    let mut pending = Vec::new();
-    for (_, note, in_progress) in book.waiting() {
-        let Some(payment) = payment(book, &note) else { continue };
-        let expires = note.credential.attributes().expiry();
-        let rule = claim_rule(terms, state, note.credential.attributes().purpose());
-        let wait = match rule {
-            _ if in_progress => Wait::new(PendingReason::InProgress),
-            None => Wait::new(PendingReason::NotAllowed),
-            Some(_) if state.validity() < today.month() => Wait::new(PendingReason::RegistrationExpired),
-            Some(rule) => wait(state, rule.attributes(), today, payment.amount),
-        };
-        let left_today = rule.and_then(|rule| left_today(state, rule.attributes(), today));
-        pending.push(PendingPayment {
-            payment,
-            reason: wait.reason,
-            over_by: wait.over_by,
-            left_today,
-            claimable_from: wait.until,
-            expires,
-        });
+fn manner(terms: &Terms) -> Manner {
+    Manner::claims(terms.policy.terms().minimum.get())
+}
+
+/// What to claim or split next; not what was tried before.
+fn next_step(book: &Book, terms: &Terms, tried: &BTreeSet<RecordId>) -> Result<Option<Step<RecordId>>, WalletError> {
+    let pieces = pieces(book, terms, |id, _| (!tried.contains(&id)).then_some(id))?;
+    let counters = Counters::of(book.state()?.attributes(), terms.header.day);
+    Ok(plan::next(&pieces, &counters, &manner(terms)))
+}
+
+/// What waits, and the plan for it. A payment is named by its item in the history.
+struct Waiting {
+    counters: Counters,
+    parts: Vec<Part<u64>>,
+}
+
+impl Waiting {
+    fn of(book: &Book, terms: &Terms) -> Result<Self, WalletError> {
+        let counters = Counters::of(book.state()?.attributes(), terms.header.day);
+        let pieces = pieces(book, terms, |_, note| Some(note.item))?;
+        Ok(Self { counters, parts: plan::schedule(&pieces, counters, &manner(terms)) })
     }
-    Ok(pending)
+
+    /// What is claimed on which day.
+    fn days(&self) -> Vec<PlannedPart> {
+        planned(self.parts.iter())
+    }
+
+    /// What waits, and why.
+    fn pending(&self, book: &Book, terms: &Terms) -> Result<Vec<PendingPayment>, WalletError> {
+        let state = book.state()?;
+        let state = state.attributes();
+        let mut waiting: BTreeMap<u64, (HeldNote, u64, bool)> = BTreeMap::new();
+        for (_, note, in_progress) in book.waiting() {
+            let value = note.credential.attributes().value().get();
+            let entry = waiting.entry(note.item).or_insert((note, 0, false));
+            entry.1 = entry.1.saturating_add(value);
+            entry.2 |= in_progress;
+        }
+        let mut pending = Vec::new();
+        for (item, (note, value, in_progress)) in waiting {
+            let Some(payment) = payment(book, &note) else { continue };
+            let expires = note.credential.attributes().expiry();
+            let payment = IncomingPayment { amount: Amount::new(value), ..payment };
+            let rule = claim_rule(terms, state, note.credential.attributes().purpose());
+            let plan = planned(self.parts.iter().filter(|part| part.key == item));
+            let reason = match rule {
+                _ if in_progress => PendingReason::InProgress,
+                None => PendingReason::NotAllowed,
+                Some(_) if state.validity() < terms.header.day.month() => PendingReason::RegistrationExpired,
+                Some(_) => reason(value, &plan, terms),
+            };
+            let room = rule.map_or(0, |rule| self.counters.room(Caps::from(&rule.attributes().line)));
+            let capped = [PendingReason::OverDayCap, PendingReason::OverMonthCap, PendingReason::LargerThanCap];
+            let over_by = if capped.contains(&reason) { value.saturating_sub(room) } else { 0 };
+            let left_today = rule.and_then(|rule| left_today(state, rule.attributes(), terms.header.day));
+            pending.push(PendingPayment { payment, reason, over_by: Amount::new(over_by), left_today, plan, expires });
+        }
+        Ok(pending)
+    }
+}
+
+/// Parts of one day are one.
+pub(super) fn planned<'p>(parts: impl Iterator<Item = &'p Part<u64>>) -> Vec<PlannedPart> {
+    let mut days: Vec<PlannedPart> = Vec::new();
+    for part in parts {
+        match days.last_mut().filter(|last| last.day == part.day) {
+            Some(last) => last.amount = Amount::new(last.amount.get().saturating_add(part.value)),
+            None => days.push(PlannedPart { day: part.day, amount: Amount::new(part.value) }),
+        }
+    }
+    days
+}
+
+/// Why a payment of this value, for which there is a rule, waits.
+fn reason(value: u64, plan: &[PlannedPart], terms: &Terms) -> PendingReason {
+    let today = terms.header.day;
+    match plan.first().map(|part| part.day) {
+        // It could be claimed today, so a claim did not come to its end.
+        Some(day) if day == today => PendingReason::InProgress,
+        Some(day) if day.month() == today.month() => PendingReason::OverDayCap,
+        Some(_) => PendingReason::OverMonthCap,
+        None if value < terms.policy.terms().minimum.get() => PendingReason::Dust,
+        None => PendingReason::LargerThanCap,
+    }
 }
 
 /// What may still be received today; `None` is unlimited.
 pub(super) fn left_today(state: &WalletState, rule: &Rule, today: Day) -> Option<Amount> {
     (rule.line.day_cap != UNLIMITED || rule.line.month_cap != UNLIMITED).then(|| claim::room(state, rule, today))
-}
-
-/// Why and how long a note waits.
-struct Wait {
-    reason: PendingReason,
-    over_by: Amount,
-    until: Option<Day>,
-}
-
-impl Wait {
-    fn new(reason: PendingReason) -> Self {
-        Self { reason, over_by: Amount::ZERO, until: None }
-    }
-}
-
-/// Why a note of this amount, for which there is a rule, is not claimed today.
-fn wait(state: &WalletState, rule: &Rule, today: Day, amount: Amount) -> Wait {
-    let over =
-        |cap: Amount, used: Amount| Amount::new(amount.get().saturating_sub(cap.get().saturating_sub(used.get())));
-    let whole = over(rule.line.day_cap.min(rule.line.month_cap), Amount::ZERO);
-    let month = over(rule.line.month_cap, state.received_in(today.month()));
-    let day = over(rule.line.day_cap, state.received_on(today));
-    let nothing = Amount::ZERO;
-    if whole > nothing {
-        Wait { reason: PendingReason::LargerThanCap, over_by: whole, until: None }
-    } else if month > nothing {
-        Wait { reason: PendingReason::OverMonthCap, over_by: month, until: Some(next_month(today)) }
-    } else if day > nothing {
-        Wait { reason: PendingReason::OverDayCap, over_by: day, until: Some(Day::new(today.get().saturating_add(1))) }
-    } else {
-        Wait::new(PendingReason::Dust)
-    }
-}
-
-/// The first day of the next month.
-fn next_month(today: Day) -> Day {
-    let (year, month, _) = today.to_civil();
-    let next =
-        if month == 12 { Day::from_civil(year.saturating_add(1), 1, 1) } else { Day::from_civil(year, month + 1, 1) };
-    next.unwrap_or(today)
 }

@@ -54,6 +54,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const PASSPHRASE: &str = "a passphrase of some length";
 /// The day on which every test begins: 2026-11-20, at noon.
 pub(crate) const TODAY: u32 = 20_777;
+/// So many days later, payments of that day can be taken back.
+pub(crate) const TO_FEBRUARY: u32 = 73;
 const NOON: i64 = 20_777 * 86_400 + 43_200;
 
 const POLICY: &str = r#"
@@ -184,7 +186,7 @@ fn key() -> SigningKey {
 
 /// A key that begins on this day.
 pub(crate) fn key_from(first: u32) -> SigningKey {
-    let [first, last_issue, accept_until, exchange_until] = [0, 100, 200, 300].map(|after| Day::new(first + after));
+    let [first, last_issue, accept_until, exchange_until] = [0, 200, 300, 400].map(|after| Day::new(first + after));
     let dates = KeyDates { first, last_issue, accept_until, exchange_until };
     SigningKey::generate(Currency::new("EUR", 2).unwrap(), dates, &mut UnwrapErr(SysRng)).unwrap()
 }
@@ -519,6 +521,9 @@ impl Books {
         if !for_issuer && header.policy != self.policy().hash() {
             return Err(Refusal::new(ErrorReason::PolicyMoved, "another policy").with("epoch", self.epoch));
         }
+        if !transaction.core().period_holds() {
+            return Err(Refusal::new(ErrorReason::PeriodMoved, "another month").with("logical_day", self.day));
+        }
         let spent = transaction.core().nullifiers().find_map(|serial| self.spent.get(&serial).copied());
         if let Some(index) = spent {
             return Err(Refusal::new(ErrorReason::AlreadySpent, "spent before").with("log_index", index));
@@ -548,8 +553,7 @@ impl Books {
             Statement::Withdraw | Statement::Redeem => {
                 AccountOpening::from_bytes(private).unwrap().check(transaction.core()).unwrap();
             }
-            Statement::Pay => addition = Addition::Expiry(transaction.core().month().plus(policy.terms().months)),
-            _ => {}
+            _ => addition = Addition::of(transaction.core(), policy.terms().months),
         }
         let verified = transaction.verify(&self.keys, policy.terms().minimum, rng);
         let verified = verified.map_err(|_| Refusal::new(ErrorReason::ProofInvalid, "the proof does not verify"))?;

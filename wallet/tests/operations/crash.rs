@@ -8,7 +8,7 @@ use std::{
 use farthing_ecash::{amount::Amount, statement::Statement};
 use farthing_wallet::{OperationKind, OperationState, RegisterOutcome, RequestId, Wallet};
 
-use crate::bank::{Bank, Fate, copy, holds, identity};
+use crate::bank::{Bank, Fate, TO_FEBRUARY, copy, holds, identity};
 
 fn eur(cents: u64) -> Amount {
     Amount::new(cents)
@@ -130,6 +130,67 @@ async fn a_crash_while_receiving_loses_nothing() {
     assert_eq!(bank.count(Statement::Claim), 2);
 }
 
+/// Split, claim of a part, and the rest on the next day.
+#[tokio::test]
+async fn a_crash_at_any_step_of_a_plan_loses_nothing() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[2_000]).await;
+    let bob = bank.wallet("bob").await;
+    alice.pay(&identity("bob"), eur(1_300), "", RequestId::random()).await.unwrap();
+    let crashes = Crashes::record(&bank, "bob");
+    crashes.now();
+    bob.receive().await.unwrap();
+    crashes.now();
+    let images = crashes.end(&bank);
+    // Before, at the split, at the claim, after.
+    assert_eq!(images.len(), 4);
+    bank.pass_days(1);
+    for image in images {
+        let (_, wallet) = after_crash(&bank, &image).await;
+        for _ in 0..3 {
+            wallet.receive().await.unwrap();
+        }
+        assert_eq!((holds(&wallet).await, wallet.balance().await.available), (1_300, eur(1_300)));
+        assert!(wallet.receive().await.unwrap().pending.is_empty());
+        let items = wallet.history(None, 10).await.items;
+        let received = items.iter().find(|item| item.kind == OperationKind::Receive).unwrap();
+        assert_eq!((received.state, received.claimed), (OperationState::Done, eur(1_300)));
+        wallet.close().await;
+    }
+    // The second part was claimed by the first of them, and the others found that in the log.
+    assert_eq!((bank.count(Statement::Split), bank.count(Statement::Claim)), (1, 2));
+}
+
+/// Split and refund of a payment that nobody has claimed, and the rest on the next day.
+#[tokio::test]
+async fn a_crash_at_any_step_of_a_refund_loses_nothing() {
+    let bank = Bank::open().await;
+    let _bob = bank.wallet("bob").await;
+    let alice = bank.rich("alice", &[2_000]).await;
+    alice.pay(&identity("bob"), eur(1_300), "", RequestId::random()).await.unwrap();
+    bank.pass_days(TO_FEBRUARY);
+    let crashes = Crashes::record(&bank, "alice");
+    crashes.now();
+    assert_eq!(alice.refund(None).await.unwrap().refunded.len(), 1);
+    crashes.now();
+    let images = crashes.end(&bank);
+    assert_eq!(images.len(), 4);
+    bank.pass_days(1);
+    for image in images {
+        let (_, wallet) = after_crash(&bank, &image).await;
+        for _ in 0..3 {
+            wallet.refund(None).await.unwrap();
+        }
+        assert_eq!((holds(&wallet).await, wallet.balance().await.available), (1_999, eur(1_999)));
+        assert!(wallet.refund(None).await.unwrap().pending.is_empty());
+        let items = wallet.history(None, 10).await.items;
+        let paid = items.iter().find(|item| item.kind == OperationKind::Pay).unwrap();
+        assert_eq!((paid.refunded, paid.refundable_from), (eur(1_300), None));
+        wallet.close().await;
+    }
+    assert_eq!((bank.count(Statement::SplitExpired), bank.count(Statement::Refund)), (1, 2));
+}
+
 /// Everything that the network can lose, in every operation.
 #[tokio::test]
 async fn what_the_network_loses_is_found_again() {
@@ -172,11 +233,19 @@ async fn what_the_network_loses_is_found_again() {
         let report = bob.receive().await.unwrap();
         assert_eq!((report.claimed.len(), report.available), (1, eur(400)));
 
+        // A split, and the claim of its first part.
+        alice.withdraw(eur(1_001), RequestId::random()).await.unwrap();
+        alice.pay(&identity("bob"), eur(1_000), "", RequestId::random()).await.unwrap();
+        bank.next(&[fate]);
+        assert!(bob.receive().await.unwrap().delay.is_some());
+        bob.resume().await.unwrap();
+        assert_eq!(bob.receive().await.unwrap().available, eur(1_000));
         bank.next(&[fate]);
         let id = RequestId::random();
         assert_eq!(alice.redeem(eur(99), id).await.unwrap().item.state, OperationState::Pending);
         assert_eq!(alice.redeem(eur(99), id).await.unwrap().available, eur(500));
-        assert_eq!(bank.books().done.len(), 6);
+        let done: Vec<_> = bank.books().done.iter().map(|(statement, _)| *statement).collect();
+        assert_eq!(done.len(), 10, "{done:?}");
     }
 }
 

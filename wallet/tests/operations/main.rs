@@ -7,6 +7,7 @@ mod course;
 mod crash;
 mod distrust;
 mod receiving;
+mod refund;
 mod refusal;
 mod restoring;
 mod trust;

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use farthing_ecash::{amount::Amount, calendar::Day, statement::Statement};
-use farthing_wallet::{OperationState, PendingReason, RequestId, Wallet};
+use farthing_wallet::{HistoryItem, OperationKind, OperationState, PendingReason, PlannedPart, RequestId, Wallet};
 
 use crate::bank::{Bank, TODAY, identity};
 
@@ -31,24 +31,92 @@ async fn what_is_over_a_cap_waits_and_says_until_when() {
     assert_eq!(report.claimed.iter().map(|payment| payment.amount.get()).collect::<Vec<_>>(), [600, 400]);
     // 10.00 a day, 15.00 a month: nothing is left for today, 5.00 for the month.
     let [month, large, day] = report.pending.as_slice() else { panic!("three wait") };
-    assert_eq!((month.reason, month.over_by, month.left_today), (PendingReason::OverMonthCap, eur(200), Some(eur(0))));
-    assert_eq!(month.claimable_from, Day::from_civil(2026, 12, 1));
-    assert_eq!((large.reason, large.over_by, large.claimable_from), (PendingReason::LargerThanCap, eur(100), None));
-    assert_eq!((day.reason, day.over_by), (PendingReason::OverDayCap, eur(450)));
-    assert_eq!(day.claimable_from, Some(Day::new(TODAY + 1)));
+    let (tomorrow, december) = (Day::new(TODAY + 1), |day| Day::from_civil(2026, 12, day).unwrap());
+    // What fits whole goes first; the oldest one that does not fit takes what is left.
+    assert_eq!((month.reason, month.over_by, month.left_today), (PendingReason::OverDayCap, eur(700), Some(eur(0))));
+    assert_eq!(days(&month.plan), [(tomorrow, 50), (december(1), 650)]);
+    assert_eq!((large.reason, large.over_by), (PendingReason::OverMonthCap, eur(1_100)));
+    let january = Day::from_civil(2027, 1, 1).unwrap();
+    assert_eq!(days(&large.plan), [(december(1), 350), (december(2), 500), (january, 250)]);
+    assert_eq!((day.reason, days(&day.plan)), (PendingReason::OverDayCap, vec![(tomorrow, 450)]));
+    let whole = [(tomorrow, 500), (december(1), 1_000), (december(2), 500), (january, 250)];
+    assert_eq!((days(&report.plan), report.left_today), (whole.to_vec(), Some(eur(0))));
     let balance = bob.balance().await;
     assert_eq!((balance.available, balance.claimable), (eur(1_000), eur(2_250)));
 
     bank.pass_days(1);
     let report = bob.receive().await.unwrap();
-    assert_eq!((report.claimed.len(), report.available), (1, eur(1_450)));
+    assert_eq!((report.claimed.len(), report.available), (2, eur(1_500)));
+    let part = &report.claimed[1];
+    assert_eq!((part.amount, part.total), (eur(50), eur(700)));
 
-    bank.pass_days(10);
-    let report = bob.receive().await.unwrap();
-    assert_eq!((report.claimed.len(), report.pending.len(), report.available), (1, 1, eur(2_150)));
+    // The plan of the first day is what happens.
+    for (days, available) in [(10, 2_500), (1, 3_000), (30, 3_250)] {
+        bank.pass_days(days);
+        assert_eq!(bob.receive().await.unwrap().available, eur(available));
+    }
+    assert!(bob.receive().await.unwrap().pending.is_empty());
     let caps = bob.info().await.unwrap().receipt_caps.unwrap();
-    assert_eq!((caps.used_today, caps.left_today), (eur(700), Some(eur(300))));
-    assert_eq!((caps.used_this_month, caps.left_this_month), (eur(700), Some(eur(800))));
+    assert_eq!((caps.used_today, caps.left_today), (eur(250), Some(eur(750))));
+    assert_eq!((caps.used_this_month, caps.left_this_month), (eur(250), Some(eur(1_250))));
+    assert_eq!(bank.count(Statement::Split), 3);
+}
+
+fn days(plan: &[PlannedPart]) -> Vec<(Day, u64)> {
+    plan.iter().map(|part| (part.day, part.amount.get())).collect()
+}
+
+/// A payment of more than a month's cap comes in over two months; its item tells how far it is.
+#[tokio::test]
+async fn a_payment_above_every_cap_is_claimed_in_parts() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[10_000]).await;
+    let bob = bank.wallet("bob").await;
+    pay(&alice, 2_300).await;
+    let report = bob.receive().await.unwrap();
+    assert_eq!(
+        report.claimed.iter().map(|part| (part.amount, part.total)).collect::<Vec<_>>(),
+        [(eur(1_000), eur(2_300))]
+    );
+    let [rest] = report.pending.as_slice() else { panic!("the rest waits") };
+    assert_eq!((rest.payment.amount, rest.payment.total, rest.over_by), (eur(1_300), eur(2_300), eur(1_300)));
+    let received =
+        |items: Vec<HistoryItem>| items.into_iter().find(|item| item.kind == OperationKind::Receive).unwrap();
+    let item = received(bob.history(None, 10).await.items);
+    assert_eq!((item.state, item.claimed, item.claim_indices.len()), (OperationState::Pending, eur(1_000), 1));
+    // Nothing more on the same day, and no split for nothing.
+    assert!(bob.receive().await.unwrap().claimed.is_empty());
+    assert_eq!(bank.count(Statement::Split), 1);
+
+    for (days, claimed) in [(1, 500), (10, 800)] {
+        bank.pass_days(days);
+        let report = bob.receive().await.unwrap();
+        assert_eq!(report.claimed.iter().map(|part| part.amount).collect::<Vec<_>>(), [eur(claimed)]);
+    }
+    let item = received(bob.history(None, 10).await.items);
+    assert_eq!((item.state, item.claimed, item.claim_indices.len()), (OperationState::Done, eur(2_300), 3));
+    assert_eq!((bank.count(Statement::Split), bank.count(Statement::Claim)), (2, 3));
+    assert_eq!(bob.balance().await.available, eur(2_300));
+}
+
+/// 10 cents are the smallest part. What would leave less behind is not split, or not so.
+#[tokio::test]
+async fn no_part_is_smaller_than_a_payment() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[10_000]).await;
+    let bob = bank.wallet("bob").await;
+    for amount in [995, 200] {
+        pay(&alice, amount).await;
+    }
+    // 5 cents of today are left over.
+    let report = bob.receive().await.unwrap();
+    assert_eq!((report.claimed.len(), report.pending.len(), bank.count(Statement::Split)), (1, 1, 0));
+    bank.pass_days(1);
+    assert_eq!(bob.receive().await.unwrap().available, eur(1_195));
+    bank.pass_days(20);
+    pay(&alice, 1_005).await;
+    let report = bob.receive().await.unwrap();
+    assert_eq!((report.claimed[0].amount, report.pending[0].payment.amount), (eur(995), eur(10)));
 }
 
 #[tokio::test]

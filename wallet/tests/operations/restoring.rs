@@ -10,7 +10,7 @@ use farthing_wallet::{
     HistoryItem, OperationKind, OperationState, RequestId, RestoreReport, Restored, Wallet, WalletError,
 };
 
-use crate::bank::{Bank, Fate, PASSPHRASE, holds, identity};
+use crate::bank::{Bank, Fate, PASSPHRASE, TO_FEBRUARY, holds, identity};
 
 fn eur(cents: u64) -> Amount {
     Amount::new(cents)
@@ -39,8 +39,8 @@ async fn restore(bank: &Bank, name: &str, words: &str, whose: &str) -> (Wallet, 
     (wallet, report)
 }
 
-/// Kind, state, amount, fee, and the indices of a transaction and its claim.
-type Logged = (OperationKind, OperationState, u64, u64, Option<u64>, Option<u64>);
+/// Kind, state, amount, fee, the index of a transaction, those of its claims, and what became of a payment.
+type Logged = (OperationKind, OperationState, u64, u64, Option<u64>, Vec<u64>, Option<u64>, u64, bool);
 
 /// What of an item the logs have.
 fn logged(item: HistoryItem) -> Option<Logged> {
@@ -51,7 +51,10 @@ fn logged(item: HistoryItem) -> Option<Logged> {
         item.amount.get(),
         item.fee.get(),
         item.log_index,
-        item.claim_index,
+        item.claim_indices,
+        item.receipt_index,
+        item.refunded.get(),
+        item.refundable_from.is_some(),
     ))
 }
 
@@ -63,7 +66,10 @@ async fn history(wallet: &Wallet) -> Vec<Logged> {
 
 /// Restores into an empty directory, and compares with what there is.
 async fn check(bank: &Bank, truth: &Wallet, words: &str, whose: &str, step: &str) {
-    // The log knows of payments before the wallet does.
+    // The log knows of payments and of what payees did before the wallet does.
+    if !truth.has_unfinished().await {
+        truth.refund(None).await.unwrap();
+    }
     let (restored, report) = restore(bank, &format!("{whose}-{step}"), words, whose).await;
     assert_eq!(report.restored, Restored::For(identity(whose)), "{step}");
     assert_eq!(restored.holdings().await, truth.holdings().await, "{step}");
@@ -110,6 +116,37 @@ async fn a_wallet_comes_back_at_every_point_of_its_life() {
     bank.pass_days(1);
     bob.receive().await.unwrap();
     check(&bank, &bob, &bob_words, "bob", "another-day").await;
+}
+
+/// Parts of received notes and of payments, and what became of them; and a restored wallet goes on with the plan.
+#[tokio::test]
+async fn parts_come_back_and_the_plan_goes_on() {
+    let bank = Bank::open().await;
+    let (bob, bob_words) = with_words(&bank, "bob").await;
+    let (alice, words) = with_words(&bank, "alice").await;
+    alice.withdraw(eur(10_000), RequestId::random()).await.unwrap();
+    alice.pay(&identity("bob"), eur(1_700), "", RequestId::random()).await.unwrap();
+    bob.receive().await.unwrap();
+    check(&bank, &bob, &bob_words, "bob", "split").await;
+    check(&bank, &alice, &words, "alice", "received").await;
+    alice.pay(&identity("bob"), eur(1_300), "", RequestId::random()).await.unwrap();
+    alice.pay(&identity("bob"), eur(200), "", RequestId::random()).await.unwrap();
+    bank.pass_days(TO_FEBRUARY);
+    alice.refund(None).await.unwrap();
+    check(&bank, &alice, &words, "alice", "refunded").await;
+
+    // The rest of Bob's first payment, which nobody takes from him any more, and of Alice's.
+    let (restored, report) = restore(&bank, "bob-again", &bob_words, "bob").await;
+    assert_eq!(report.balance.claimable, eur(700));
+    assert_eq!(restored.receive().await.unwrap().available, eur(1_700));
+    let (restored, _) = restore(&bank, "alice-again", &words, "alice").await;
+    bank.pass_days(1);
+    let back = restored.refund(None).await.unwrap();
+    assert_eq!((back.refunded.len(), back.pending.len()), (1, 0));
+    assert_eq!(back.available, eur(10_000 - 1_703));
+    // The other device finds out.
+    assert_eq!(alice.refund(None).await.unwrap().available, back.available);
+    assert_eq!(alice.holdings().await, restored.holdings().await);
 }
 
 /// What was begun and never answered is in the log, or did not happen.
@@ -341,7 +378,7 @@ async fn the_caps_are_those_of_both_devices_together() {
     assert_eq!(one.receive().await.unwrap().claimed.len(), 1);
     bob.pay(&identity("alice"), eur(500), "", RequestId::random()).await.unwrap();
     let report = two.receive().await.unwrap();
-    assert!(report.claimed.is_empty());
-    assert_eq!((report.available, report.pending[0].over_by), (eur(600), eur(100)));
+    assert_eq!(report.claimed.iter().map(|part| part.amount).collect::<Vec<_>>(), [eur(400)]);
+    assert_eq!((report.available, report.pending[0].over_by), (eur(1_000), eur(100)));
     check_sum(&bank, [&one, &two], &[&bob]).await;
 }

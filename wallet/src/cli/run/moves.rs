@@ -6,7 +6,7 @@ use farthing_proto::v1;
 use super::{Session, amount, init};
 use crate::{
     cli::{
-        args::{Pay, Redeem, Request, Retry, Withdraw},
+        args::{Pay, Redeem, Refund, Request, Retry, Withdraw},
         backend::{Asks, Backend, wallet_problem},
         exit::Exit,
         printable::printable,
@@ -127,6 +127,20 @@ pub(super) async fn receive(session: &Session<'_>) -> Result<Exit, Problem> {
         let answer = wallet.receive(v1::ReceiveRequest {}).await?;
         let unfinished = answer.pending.iter().any(|pending| pending.reason() == v1::PendingReason::InProgress);
         let shown = show::received(&answer, &Money::new(wallet.known_currency().await));
+        Ok((shown, unfinished))
+    });
+    let (shown, unfinished) = ended.await?;
+    let state = if unfinished { v1::OperationState::Pending } else { v1::OperationState::Done };
+    told(&shown, state, "redeemer", session)
+}
+
+/// Takes back what nobody has claimed.
+pub(super) async fn refund(arguments: &Refund, session: &Session<'_>) -> Result<Exit, Problem> {
+    let payment_id = arguments.id.map_or_else(Vec::new, |id| id.0.to_vec());
+    let ended = session.with_wallet("taking back", Asks::Servers, async |wallet| {
+        let answer = wallet.refund(v1::RefundRequest { payment_id }).await?;
+        let unfinished = answer.pending.iter().any(|pending| pending.reason() == v1::PendingReason::InProgress);
+        let shown = show::refunded(&answer, &Money::new(wallet.known_currency().await));
         Ok((shown, unfinished))
     });
     let (shown, unfinished) = ended.await?;

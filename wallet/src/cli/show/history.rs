@@ -39,7 +39,7 @@ fn for_people(items: &[v1::HistoryItem], money: &Money) -> String {
             .map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string());
         let state = match item.state() {
             v1::OperationState::Failed => format!("failed: {}", super::name(item.failure().as_reason(), "")),
-            other => state(other),
+            other => state(other) + &fate(item, money),
         };
         table.push(vec![
             time.unwrap_or_default(),
@@ -53,6 +53,24 @@ fn for_people(items: &[v1::HistoryItem], money: &Money) -> String {
         ]);
     }
     table.aligned()
+}
+
+/// What became of a payment, as far as the wallet knows: of a received one how much is claimed, of one's own whether its payee
+/// has it.
+fn fate(item: &v1::HistoryItem, money: &Money) -> String {
+    if item.received_by_payee {
+        ", received".to_owned()
+    } else if item.refunded > 0 && item.refunded < item.amount {
+        format!(", {} refunded", money.number(item.refunded))
+    } else if item.refunded > 0 {
+        ", refunded".to_owned()
+    } else if !item.refundable_from.is_empty() {
+        format!(", refundable from {}", item.refundable_from)
+    } else if item.claimed > 0 && item.claimed < item.amount {
+        format!(", {} claimed", money.number(item.claimed))
+    } else {
+        String::new()
+    }
 }
 
 fn for_programs(items: &[v1::HistoryItem], money: &Money) -> String {
@@ -106,6 +124,10 @@ pub(super) fn item(item: &v1::HistoryItem) -> Value {
         "transaction_id": hex(&item.transaction_id),
         "request_id": hex(&item.request_id),
         "failure": failure,
+        "claimed": item.claimed,
+        "refundable_from": optional(&item.refundable_from),
+        "received_by_payee": item.received_by_payee,
+        "refunded": item.refunded,
     })
 }
 
