@@ -17,6 +17,7 @@ use crate::{
     checkpoint::{CheckpointError, SignedCheckpoint},
     cosignature::cosignatures,
     edge::Edge,
+    history,
     key::VerifierKey,
     note::SignedNote,
     view::{TreeView, ViewError},
@@ -204,6 +205,10 @@ impl Published {
             }
             Err(error) => return Err(error.into()),
         }
+        if !self.says_the_same(&checkpoint).await? {
+            self.keep_evidence(checkpoint.note());
+            return Err(CosignError::Contradiction);
+        }
         let found = cosignatures(checkpoint.note(), &self.witnesses);
         if found.is_empty() {
             return Err(CosignError::NoWitness);
@@ -220,11 +225,6 @@ impl Published {
                 Some(kept) => kept,
                 None => self.bare(&checkpoint)?,
             };
-            if kept.text() != checkpoint.note().text() {
-                // The same tree, and other words over it by the same key.
-                self.keep_evidence(checkpoint.note());
-                return Err(CosignError::Contradiction);
-            }
             found.iter().for_each(|cosigned| kept.add(cosigned.signature.clone()));
             // Who gathers cosignatures sees the same ones again and again.
             if stored.as_deref() == Some(kept.to_string().as_bytes()) {
@@ -248,6 +248,18 @@ impl Published {
                 Outcome::Unknown => return Err(CosignError::OutcomeUnknown),
             }
         }
+    }
+
+    /// Whether the checkpoint of this size that is known here has the same lines: the same tree with other words over it would
+    /// be another truth.
+    async fn says_the_same(&self, checkpoint: &SignedCheckpoint) -> Result<bool, CosignError> {
+        let size = checkpoint.head().size;
+        let known = history::list(&self.store, self.log, size.saturating_sub(1), 1).await?.into_iter().next();
+        let known = known.and_then(|note| SignedCheckpoint::open(&note, &self.key).ok());
+        let known = known.filter(|known| known.head().size == size);
+        let cosigned = self.cosigned().get(&size).map(|note| note.text().to_owned());
+        let texts = [known.map(|known| known.note().text().to_owned()), cosigned];
+        Ok(texts.iter().flatten().all(|text| text == checkpoint.note().text()))
     }
 
     /// The checkpoint with the log's signature alone.

@@ -209,6 +209,25 @@ async fn a_full_disk_does_not_hide_a_contradiction() {
     assert!(matches!(publisher.bring_up_to_date().await, Err(PublishError::Contradicted { .. })));
 }
 
+/// The same tree with other words over it: the key is used elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_words_over_the_same_tree_are_a_contradiction() {
+    let world = World::new();
+    let store = world.store();
+    let publisher = world.open(&store).await.unwrap();
+    append(&store, 0..5).await;
+    let own = sign(&publisher).await;
+    publisher.published().add_cosignatures(world.cosigned(&own)).await.unwrap();
+    let named = TreeHead { size: 7, root: Hash::leaf(b"another log") };
+    let other = Checkpoint { issuance: Some(named), ..own.checkpoint().clone() }.sign(&world.signer()).unwrap();
+    assert_eq!(other.head(), own.head());
+    let shown = world.cosigned(&other);
+    let refused = publisher.published().add_cosignatures(shown.clone()).await;
+    assert!(matches!(refused, Err(CosignError::Contradiction)));
+    let evidence = fs::read_to_string(world.home.path().join("anchor.contradiction")).unwrap();
+    assert_eq!(evidence, shown.to_string());
+}
+
 /// Each of its checkpoints names one entry more of another log than the one before.
 #[derive(Default)]
 struct Naming(u64);
