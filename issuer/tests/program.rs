@@ -256,3 +256,33 @@ async fn an_operator_runs_an_issuer_and_its_log_betrays_nobody() {
         assert!(line.contains("serving"), "{line}");
     }
 }
+
+#[test]
+fn keys_are_planned_and_rotated_beside_a_running_issuer() {
+    let operator = Operator::new();
+    let plan = operator.json(&["keys", "plan"]);
+    assert_eq!((plan["keys"].as_array().unwrap().len(), &plan["keys"][0]["stage"]), (1, &"signs now".into()));
+    assert_eq!(plan["is_due"], false);
+    let _serving = operator.serve();
+    let gap = operator.call(&["keys", "rotate", "--first-day", "2999-01-01"]);
+    assert_eq!(gap.status.code(), Some(1));
+    assert!(String::from_utf8(gap.stderr).unwrap().contains("the latest first day is"));
+
+    let rotated = operator.call(&["keys", "rotate"]);
+    let told = String::from_utf8(rotated.stdout).unwrap();
+    assert!(told.starts_with("made ") && told.contains("copy it to the redeemer"), "{told}");
+    let begun = Instant::now();
+    loop {
+        let status = operator.call(&["status"]);
+        let told = String::from_utf8(status.stdout).unwrap();
+        if told.contains("all key files are in use: 2") {
+            assert!(status.status.success() && told.contains("is the policy in use"), "{told}");
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{told} {}", operator.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let plan = operator.json(&["keys", "plan"]);
+    assert_eq!(plan["keys"][1]["stage"], "announced");
+    assert!(operator.log().contains("announced an issuing key"));
+}

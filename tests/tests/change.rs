@@ -17,9 +17,9 @@ use farthing_tests::{
 use farthing_wallet::{Options, RequestId, Wallet};
 
 const POLICY: &str = include_str!("../src/demo/policy.toml");
-/// 2026-11-20 12:00 in Luxembourg (UTC+1), and its day.
-const NOON: i64 = 1_795_172_400;
-const TODAY: u32 = 20_777;
+/// 2026-03-02 12:00 in Luxembourg (UTC+1), and its day: followers, which live by the real calendar, wait for days to come.
+const NOON: i64 = 1_772_449_200;
+const TODAY: u32 = 20_514;
 
 struct Scene {
     dir: tempfile::TempDir,

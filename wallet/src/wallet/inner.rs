@@ -124,7 +124,7 @@ impl Inner {
             self.remember(&mut book, Pins { keys: known.clone(), ..pins.clone() }).await?;
             pins
         };
-        let known = Arc::clone(&self.book.lock().await.keyring());
+        let known = self.book.lock().await.keyring();
         self.checkpoint(Log::Issuance).await?;
         for (place, key) in facts.keys.iter().enumerate() {
             let index = facts.key_indices.get(place).copied();
