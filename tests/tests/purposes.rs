@@ -169,6 +169,8 @@ async fn money_for_a_purpose_goes_its_way_and_no_other() {
     // From the words everything comes back, purposes included.
     let balance = eva.balance().await;
     assert_eq!(parts(&balance), (eur("3.00"), vec![("meal", eur("0.38")), ("token", eur("0.99"))]));
+    // What payees have claimed meanwhile the log tells both: it does not come back.
+    eva.refund(None).await.unwrap();
     let (holdings, path) = (eva.holdings().await, scene.path("restored"));
     let (connection, options) = (scene.cluster.connection(), scene.options.clone());
     let restored = Wallet::create_from_words(&path, PASSPHRASE, &connection, &words, options).await.unwrap();
