@@ -331,6 +331,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::operation::Intent;
 
     #[test]
     fn items_are_read_as_they_were_written() {
@@ -379,6 +380,20 @@ mod tests {
         let plain = Zeroizing::new(text.to_string().into_bytes());
         let Record::Item(stored) = Record::from_plain(&plain).unwrap() else { panic!("another kind") };
         assert!(HistoryItem::try_from(stored).unwrap() == item);
+    }
+
+    #[test]
+    fn records_from_before_there_were_purposes_are_of_money_for_anything() {
+        let read = |text: &str| Record::from_plain(&Zeroizing::new(text.as_bytes().to_vec())).unwrap();
+        let item = r#"{"version":1,"record":{"item":{"number":1,"cursor":1,"kind":"pay","state":"done","amount":5,"fee":1,
+            "payee":null,"memo":"","unix_seconds":0,"transaction_id":null,"log_index":3,"request_id":null,"failure":null}}}"#;
+        let Record::Item(item) = read(item) else { panic!("another kind") };
+        assert_eq!(HistoryItem::try_from(item).unwrap().purpose, "");
+        let operation = r#"{"version":1,"record":{"operation":{"intent":{"withdraw":{"amount":5}},"item":1,"inputs":[],
+            "request":{"transaction":"","private":""},"earlier":[]}}}"#;
+        let Record::Operation(operation) = read(operation) else { panic!("another kind") };
+        let Intent::Withdraw(withdraw) = operation.intent else { panic!("another intent") };
+        assert_eq!((withdraw.amount, withdraw.purpose), (5, 0));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl From<Failure> for Problem {
             message,
             next: text("pay_with").map_or_else(
                 || next(failure.reason).to_owned(),
-                |purpose| format!("Add --purpose {purpose} to pay with that. What the payee may not receive comes back after months."),
+                |purpose| format!("Add --purpose {purpose} to pay with that. If the payee may not receive it, it comes back after its month."),
             ),
             amounts: amounts.chain(restricted.map(|(purpose, sum)| (format!("of purpose {purpose}"), sum))).collect(),
         }

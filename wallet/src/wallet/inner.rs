@@ -162,6 +162,8 @@ impl Inner {
             return Err(Log::Payments.contradiction(what));
         }
         let mut trust = Trust { epoch, ..book.trust().clone() };
+        // A name that has another number now does not tell what the old one meant.
+        trust.purposes.retain(|_, known| terms.purposes().all(|(_, name)| name != known));
         trust.purposes.extend(terms.purposes().map(|(number, name)| (number, name.to_owned())));
         if *book.trust() == trust { Ok(()) } else { book.commit(vec![Edit::Trust(trust)]).await }
     }
