@@ -11,8 +11,8 @@ use std::task::Poll;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    BATCH_BYTES_MAX, BATCH_STEPS_MAX, Batch, KEY_BYTES_MAX, LogName, LogRecord, NAME_BYTES_MAX, Outcome, Space, Store,
-    StoreError, VALUE_BYTES_MAX,
+    BATCH_BYTES_MAX, BATCH_STEPS_MAX, Batch, KEY_BYTES_MAX, LogName, LogRecord, NAME_BYTES_MAX, Outcome,
+    READ_ITEMS_MAX, Space, Store, StoreError, VALUE_BYTES_MAX,
 };
 
 const COINS: Space = Space("coins");
@@ -338,7 +338,7 @@ async fn no_reader_sees_a_part_of_a_batch(store: Store) {
         let last = number(store.get(COINS, &(KEYS - 1).to_be_bytes()).await.unwrap());
         assert!(first <= last, "{first:?} in the first key, then {last:?} in the last");
         assert!(last.map_or(0, |last| last + 1) <= store.log_size(PAYMENTS).await.unwrap());
-        let pairs = store.scan(COINS, b"", 2 * BATCHES as usize).await.unwrap();
+        let pairs = store.scan(COINS, b"", READ_ITEMS_MAX).await.unwrap();
         assert!(pairs.is_empty() || pairs.len() as u64 == KEYS);
         assert!(pairs.windows(2).all(|pair| pair[0].1 == pair[1].1), "a scan saw two batches");
         tokio::task::yield_now().await;
