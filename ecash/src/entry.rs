@@ -11,6 +11,7 @@ use crate::{
     renew::Grant,
     seal::EncryptionKey,
     statement::Statement,
+    validity::ValidityCalendar,
 };
 
 /// The most bytes of a leaf: entry bundles of C2SP tlog-tiles have 16-bit lengths.
@@ -31,10 +32,12 @@ pub enum EntryKind {
     Policy,
     /// The rules of a policy signed under one key, see [`SignedRules`].
     Rules,
+    /// Until when wallet states are valid, see [`ValidityCalendar`].
+    Calendar,
 }
 
 impl EntryKind {
-    /// The code on the wire: that of the statement, 1 to 10, or 32 to 36.
+    /// The code on the wire: that of the statement, 1 to 10, or 32 to 37.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -44,6 +47,7 @@ impl EntryKind {
             Self::Key => 34,
             Self::Policy => 35,
             Self::Rules => 36,
+            Self::Calendar => 37,
         }
     }
 
@@ -58,6 +62,7 @@ impl EntryKind {
             34 => Ok(Self::Key),
             35 => Ok(Self::Policy),
             36 => Ok(Self::Rules),
+            37 => Ok(Self::Calendar),
             _ => Statement::from_code(code).map(Self::Transaction),
         }
     }
@@ -98,6 +103,7 @@ impl Entry {
             EntryKind::Key => drop(PublicKey::from_bytes(&body)?),
             EntryKind::Policy => drop(PolicyBody::from_bytes(&body)?),
             EntryKind::Rules => drop(SignedRules::from_bytes(&body)?),
+            EntryKind::Calendar => drop(ValidityCalendar::from_bytes(&body)?),
         }
         Ok(Self { kind, day, body })
     }

@@ -150,6 +150,7 @@ pub mod statement;
 pub mod swap;
 pub mod transaction;
 pub mod transcript;
+pub mod validity;
 pub mod verify;
 pub mod wallet_state;
 pub mod withdraw;

@@ -444,6 +444,7 @@ fn entries_of_every_kind_are_read_strictly() {
         (EntryKind::Key, 34, key),
         (EntryKind::Policy, 35, policy),
         (EntryKind::Rules, 36, signed_rules(&vectors)),
+        (EntryKind::Calendar, 37, vec![6, 0, 0, 0]),
     ] {
         let entry = Entry::new(kind, day, body.clone()).unwrap();
         assert_eq!((entry.kind(), entry.day(), entry.body()), (kind, day, body.as_slice()));

@@ -24,6 +24,7 @@ use farthing_ecash::{
     replay::Logged,
     statement::Statement,
     transaction::Core,
+    validity::ValidityCalendar,
 };
 use farthing_ledger::{hash::Hash, tree::Frontier};
 
@@ -73,6 +74,8 @@ pub struct Books {
     pub keys: Arc<BTreeMap<KeyId, PublicKey>>,
     /// Where each stands in the issuance log, and the day of its entry.
     key_entries: BTreeMap<KeyId, (u64, Day)>,
+    /// The newest validity calendar, and where it stands.
+    calendar: Option<(u64, ValidityCalendar)>,
     /// By epoch.
     pub policies: BTreeMap<u32, Published>,
     /// Policies with the keys under which their rules are published.
@@ -234,6 +237,7 @@ impl Entering<'_> {
             }
             (Log::Issuance, EntryKind::Grant, _) => self.enter_grant(entry).map(|()| None),
             (Log::Issuance, EntryKind::Key, _) => self.enter_key(entry).map(|()| None),
+            (Log::Issuance, EntryKind::Calendar, _) => self.enter_calendar(entry).map(|()| None),
             (Log::Payments, EntryKind::Policy, _) => self.enter_policy(entry).map(|()| None),
             (Log::Payments, EntryKind::Rules, _) => self.enter_rules(entry).map(|()| None),
             _ => Err(Wrong::OtherLog),

@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use farthing_ecash::{calendar::Day, error::DecodeError, keys::KeyId, replay::Fault};
+use farthing_ecash::{
+    calendar::{Day, Month},
+    error::DecodeError,
+    keys::KeyId,
+    replay::Fault,
+};
 
 use crate::log::Log;
 
@@ -149,6 +154,19 @@ pub enum Wrong {
     /// A bucket with more bits than the policy's.
     #[error("the bucket has more bits than the policy's")]
     Bucket,
+    /// A state was signed before anything said until when it is valid.
+    #[error("no validity calendar was published before it")]
+    CalendarMissing,
+    /// A registration or a grant with a validity of its own.
+    #[error(
+        "it makes a wallet valid until {found}, and by the published calendar it is until {published}: claims would show it"
+    )]
+    Validity {
+        /// The last month of its validity.
+        found: Month,
+        /// The calendar's.
+        published: Month,
+    },
     /// A grant for longer than a week.
     #[error("the grant is good for more than seven days")]
     GrantTooLong,

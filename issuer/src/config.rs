@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use farthing_ecash::validity::ValidityCalendar;
 use farthing_policy::Policy;
 use farthing_service::{
     config::{self, ConfigError},
@@ -45,7 +46,7 @@ pub struct Config {
     /// For how long a new key is good.
     #[serde(default)]
     pub key_periods: KeyPeriods,
-    /// Months for which a wallet state is valid, after that of its registration.
+    /// Length of a validity period in months, 1 to 120; see [`ValidityCalendar`].
     #[serde(default = "validity_months")]
     pub validity_months: u32,
     /// Seconds between two batches of directory entries in the log.
@@ -154,6 +155,15 @@ impl Config {
             keys_status: self.keys_status(),
             pace: Pace::default(),
         }
+    }
+
+    /// Until when wallet states are valid.
+    ///
+    /// # Errors
+    /// [`RunError::Config`] for a length that no period has.
+    pub fn calendar(&self) -> Result<ValidityCalendar, RunError> {
+        let wrong = |_| RunError::Config("validity_months: a period has 1 to 120 months".to_owned());
+        ValidityCalendar::new(self.validity_months).map_err(wrong)
     }
 
     /// Reads the policy file.

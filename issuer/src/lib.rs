@@ -10,6 +10,7 @@
 
 mod accounts;
 mod admin;
+mod calendar;
 pub mod config;
 mod directory;
 pub mod error;
@@ -32,7 +33,7 @@ mod withdraw;
 
 use std::{sync::Arc, time::Duration};
 
-use farthing_ecash::{calendar::Day, keys::KeyRing};
+use farthing_ecash::{calendar::Day, keys::KeyRing, validity::ValidityCalendar};
 use farthing_ledger::{
     pruning::Pruner,
     published::Published,
@@ -59,6 +60,7 @@ use tonic::service::interceptor::InterceptedService;
 use crate::{
     accounts::Accounts,
     admin::Admin,
+    calendar::Announced,
     config::{Config, Listeners},
     directory::Directory,
     error::RunError,
@@ -90,8 +92,8 @@ pub struct Parts {
     pub origin: String,
     /// How the log is signed.
     pub log: LogSetup,
-    /// Months for which a wallet state is valid, after that of its registration.
-    pub validity_months: u32,
+    /// Until when wallet states are valid. A calendar that is not that of the log is announced as the new one.
+    pub calendar: ValidityCalendar,
     /// Time between two batches of directory entries in the log.
     pub directory_interval: Duration,
     /// What the operator shows.
@@ -123,7 +125,7 @@ impl Parts {
             reload: Some(config.reload()),
             origin: config.origin.clone(),
             log: config.log.setup(&config.origin)?,
-            validity_months: config.validity_months,
+            calendar: config.calendar()?,
             directory_interval: config.directory_interval(),
             admin_token,
             accepted_day: None,
@@ -174,7 +176,7 @@ impl Issuer {
     /// # Errors
     /// [`RunError`].
     pub async fn start(parts: Parts, clock: Arc<dyn Clock>) -> Result<Self, RunError> {
-        let Parts { store, keys, policy, reload, origin, log: setup, validity_months, directory_interval, .. } = parts;
+        let Parts { store, keys, policy, reload, origin, log: setup, calendar, directory_interval, .. } = parts;
         check_origin(&origin)?;
         check_currency(&policy, &keys)?;
         let day = LogicalDay::start(store.clone(), clock, zone(&policy)?, parts.accepted_day).await?;
@@ -194,6 +196,7 @@ impl Issuer {
         let policy = PolicyInUse::start(store.clone(), policy).await?;
         let keys = Arc::new(Keys::start(&log, keys).await?);
         let accounts = Accounts::new(store.clone());
+        let calendar = Announced::announce(&log, calendar).await?;
         let office = Office {
             log,
             registry: Registry::new(store.clone()),
@@ -205,7 +208,7 @@ impl Issuer {
             publisher,
             policy,
             origin,
-            validity_months,
+            calendar,
             directory_interval,
             tasks: TaskTracker::new(),
             store_failed: CancellationToken::new(),

@@ -12,8 +12,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    accounts::Accounts, directory::Directory, error::IssuerError, issuance::IssuanceLog, keys::Keys,
-    policy::PolicyInUse, publication::Withdrawals, registry::Registry, supply::Supply, verifier::Verifier,
+    accounts::Accounts, calendar::Announced, directory::Directory, error::IssuerError, issuance::IssuanceLog,
+    keys::Keys, policy::PolicyInUse, publication::Withdrawals, registry::Registry, supply::Supply, verifier::Verifier,
 };
 
 /// The issuer at work.
@@ -28,8 +28,8 @@ pub(crate) struct Office {
     pub(crate) policy: PolicyInUse,
     pub(crate) verifier: Verifier,
     pub(crate) origin: String,
-    /// Months for which a new wallet state is valid, after that of its registration.
-    pub(crate) validity_months: u32,
+    /// Until when wallet states are valid, and where the log says so.
+    pub(crate) calendar: Announced,
     /// Time between two batches of directory entries in the log.
     pub(crate) directory_interval: Duration,
     pub(crate) tasks: TaskTracker,

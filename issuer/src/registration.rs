@@ -60,7 +60,7 @@ impl Office {
         let mut record = self.invited(registration).await?;
         registration.opening.check(transaction).map_err(|_| IssuerError::ProofInvalid)?;
         let verified = self.verifier.verify(transaction.clone()).await?;
-        let validity = transaction.core().month().plus(self.validity_months);
+        let validity = self.calendar.calendar.validity(transaction.core().month());
         loop {
             let addition = Addition::Registration { class: record.class, validity };
             let answer = self.verifier.sign(&verified, addition).await?;

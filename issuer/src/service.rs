@@ -75,6 +75,8 @@ impl IssuerService for Service {
             current_key_id: current.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
             logical_day: today.get(),
             time_zone: office.policy.now().time_zone().to_owned(),
+            calendar: office.calendar.calendar.to_bytes(),
+            calendar_log_index: office.calendar.log_index,
         }))
     }
 

@@ -54,6 +54,7 @@ mod scan;
 mod select;
 mod terms;
 mod trust;
+mod validity;
 mod vault;
 
 pub mod cli;

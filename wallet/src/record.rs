@@ -120,6 +120,9 @@ pub(crate) struct Inbox {
     pub(crate) strange_directory: Option<u64>,
     /// After how many months notes expire, by policy hash in hexadecimal.
     pub(crate) policies: BTreeMap<String, u32>,
+    /// Validity calendars of the issuance log: months of a period by the index of the entry.
+    #[serde(default)]
+    pub(crate) calendars: BTreeMap<u64, u32>,
     /// Bits of bucket numbers when the log was last looked through.
     pub(crate) bucket_bits: u8,
 }

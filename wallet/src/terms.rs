@@ -200,6 +200,7 @@ mod tests {
     use farthing_ecash::{
         amount::Currency,
         keys::{KeyDates, SigningKey},
+        validity::ValidityCalendar,
     };
     use getrandom::{SysRng, rand_core::UnwrapErr};
 
@@ -221,6 +222,8 @@ mod tests {
             time_zone: "Europe/Luxembourg".to_owned(),
             log_key: String::new(),
             key_indices: Vec::new(),
+            calendar: ValidityCalendar::new(6).unwrap(),
+            calendar_index: 0,
         }
     }
 

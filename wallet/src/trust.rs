@@ -279,16 +279,28 @@ impl Inner {
         }
         let index =
             index.ok_or_else(|| log.contradiction("it does not say where its log has what it shows".to_owned()))?;
-        let believed = self.checkpoint_of(log, index.saturating_add(1)).await?;
-        let (bytes, proof_hash) = self.reader(log).await?.entry(index).await?;
-        let entry = Entry::from_bytes(&bytes).ok().filter(|entry| entry.kind() == kind && entry.body() == body);
-        let entry = entry.ok_or_else(|| log.contradiction(format!("entry {index} of its log is not what it shows")))?;
+        let entry = self.check_entry(log, kind, body, index).await?;
         fits(&entry)?;
-        self.check_leaf(&believed, index, Hash::leaf(&leaf(&bytes, proof_hash.as_ref()))).await?;
         let mut book = self.book.lock().await;
         let mut trust = book.trust().clone();
         trust.verified.push(known);
         book.commit(vec![Edit::Trust(trust)]).await
+    }
+
+    /// Checks that an entry of a log is this one. Answers it.
+    pub(crate) async fn check_entry(
+        &self,
+        log: Log,
+        kind: EntryKind,
+        body: &[u8],
+        index: u64,
+    ) -> Result<Entry, WalletError> {
+        let believed = self.checkpoint_of(log, index.saturating_add(1)).await?;
+        let (bytes, proof_hash) = self.reader(log).await?.entry(index).await?;
+        let entry = Entry::from_bytes(&bytes).ok().filter(|entry| entry.kind() == kind && entry.body() == body);
+        let entry = entry.ok_or_else(|| log.contradiction(format!("entry {index} of its log is not what it shows")))?;
+        self.check_leaf(&believed, index, Hash::leaf(&leaf(&bytes, proof_hash.as_ref()))).await?;
+        Ok(entry)
     }
 
     /// Checks that a leaf is in the tree of a checkpoint.

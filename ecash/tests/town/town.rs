@@ -131,6 +131,8 @@ pub struct Town {
     pub policy: PolicyBody,
     pub rules: Vec<Credential<Rule>>,
     pub day: Day,
+    /// Until when states are valid that are registered in a month.
+    pub validity_of: fn(Month) -> Month,
     pub rng: Sequence,
     /// Everything that was answered, as the logs have it.
     pub log: Vec<(Transaction, Answer)>,
@@ -170,6 +172,7 @@ impl Town {
             policy,
             rules,
             day: TODAY,
+            validity_of: |month| month.plus(6),
             rng,
             log: Vec::new(),
             private: Vec::new(),
@@ -191,7 +194,7 @@ impl Town {
 
     /// The last month of the validity of states registered today.
     pub fn validity(&self) -> Month {
-        self.day.month().plus(6)
+        (self.validity_of)(self.day.month())
     }
 
     pub fn signing_key(&self) -> &SigningKey {

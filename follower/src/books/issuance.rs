@@ -3,7 +3,13 @@
 use std::sync::Arc;
 
 use farthing_ecash::{
-    calendar::Day, entry::Entry, keys::PublicKey, renew::Grant, replay::Logged, statement::Statement,
+    calendar::{Day, Month},
+    entry::Entry,
+    keys::PublicKey,
+    renew::Grant,
+    replay::Logged,
+    statement::Statement,
+    validity::ValidityCalendar,
 };
 
 use super::Entering;
@@ -17,6 +23,9 @@ impl Entering<'_> {
     pub(super) fn enter_issued(&mut self, day: Day, logged: &Logged) -> Result<(), Wrong> {
         let core = logged.core();
         if core.statement() == Statement::Register {
+            if let Some((_, validity)) = logged.registration() {
+                self.check_validity(core.month(), validity)?;
+            }
             self.books.wallets = self.books.wallets.saturating_add(1);
             self.books.count(day, |count| count.registrations += 1);
         } else {
@@ -44,11 +53,26 @@ impl Entering<'_> {
         Ok(())
     }
 
+    /// A calendar counts from its entry on.
+    pub(super) fn enter_calendar(&mut self, entry: &Entry) -> Result<(), Wrong> {
+        let calendar = ValidityCalendar::from_bytes(entry.body()).map_err(Wrong::Unreadable)?;
+        self.books.calendar = Some((self.index, calendar));
+        Ok(())
+    }
+
+    /// All states that are signed in a month are valid for as long: by it no wallet is told from another.
+    fn check_validity(&self, month: Month, found: Month) -> Result<(), Wrong> {
+        let (_, calendar) = self.books.calendar.ok_or(Wrong::CalendarMissing)?;
+        let published = calendar.validity(month);
+        if found == published { Ok(()) } else { Err(Wrong::Validity { found, published }) }
+    }
+
     pub(super) fn enter_grant(&mut self, entry: &Entry) -> Result<(), Wrong> {
         let grant = Grant::from_bytes(entry.body()).map_err(Wrong::Unreadable)?;
         if grant.last_day.get() > entry.day().get().saturating_add(GRANT_DAYS_MAX) {
             return Err(Wrong::GrantTooLong);
         }
+        self.check_validity(entry.day().month(), grant.validity)?;
         self.known.grants.insert(self.index, entry.body().to_vec());
         self.writes.grants.push((self.index, entry.body().to_vec()));
         Ok(())

@@ -10,6 +10,7 @@ use farthing_ecash::{
     entry::Entry,
     keys::PublicKey,
     policy::{PolicyBody, SignedRules},
+    validity::ValidityCalendar,
 };
 use farthing_ledger::{hash::Hash, tree::Frontier};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub struct BooksRecord {
     issuance: SideRecord,
     payments: SideRecord,
     keys: Vec<u64>,
+    #[serde(default)]
+    calendar: Option<u64>,
     policies: Vec<u64>,
     rules: Vec<u64>,
     issuance_named: u64,
@@ -71,6 +74,7 @@ impl BooksRecord {
             issuance: SideRecord::new(&books.issuance),
             payments: SideRecord::new(&books.payments),
             keys: books.key_entries.values().map(|(index, _)| *index).collect(),
+            calendar: books.calendar.map(|(index, _)| index),
             policies: books.policies.values().map(|policy| policy.index).collect(),
             rules: books.rules_entries.clone(),
             issuance_named: books.issuance_named,
@@ -83,7 +87,7 @@ impl BooksRecord {
 
     /// The entries that [`BooksRecord::books`] needs.
     pub fn entries(&self) -> impl Iterator<Item = (Log, u64)> {
-        let keys = self.keys.iter().map(|index| (Log::Issuance, *index));
+        let keys = self.keys.iter().chain(&self.calendar).map(|index| (Log::Issuance, *index));
         keys.chain(self.policies.iter().chain(&self.rules).map(|index| (Log::Payments, *index)))
     }
 
@@ -100,6 +104,10 @@ impl BooksRecord {
             key_entries.insert(key.id(), (*index, found.day()));
             keys.insert(key.id(), key);
         }
+        let calendar = self.calendar.map(|index| {
+            let body = entry(Log::Issuance, &index)?.body();
+            ValidityCalendar::from_bytes(body).map(|calendar| (index, calendar)).map_err(|_| RecordError)
+        });
         let mut policies = BTreeMap::new();
         for index in &self.policies {
             let found = entry(Log::Payments, index)?;
@@ -117,6 +125,7 @@ impl BooksRecord {
             payments: self.payments.side()?,
             keys: Arc::new(keys),
             key_entries,
+            calendar: calendar.transpose()?,
             policies,
             rules,
             rules_entries: self.rules.clone(),

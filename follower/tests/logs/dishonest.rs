@@ -1,6 +1,8 @@
 //! Logs in which a server has signed something that must not be there.
 
-use farthing_ecash::{entry::EntryKind, policy::UNRESTRICTED, replay::Fault, rule, statement::Statement};
+use farthing_ecash::{
+    entry::EntryKind, policy::UNRESTRICTED, replay::Fault, rule, statement::Statement, validity::ValidityCalendar,
+};
 use farthing_follower::{
     finding::{Finding, Wrong},
     log::Log,
@@ -8,7 +10,7 @@ use farthing_follower::{
 };
 
 use crate::{
-    plan::{Plan, Writer, body, fetched, logged, story},
+    plan::{Plan, Writer, body, calendar, fetched, logged, story},
     served::World,
     town::{Sequence, TODAY, amount},
 };
@@ -149,7 +151,7 @@ async fn a_signature_under_another_key_is_named() {
     plan.log(Log::Issuance)[0] = fetched(EntryKind::Key, TODAY, key, &[]);
     let finding = found(&plan).await;
     assert!(matches!(finding.what, Wrong::KeyUnknown(_)), "{finding}");
-    assert_eq!(finding.place, farthing_follower::finding::Place::Entry(1));
+    assert_eq!(finding.place, farthing_follower::finding::Place::Entry(2));
 }
 
 /// The proof that inputs were under the published key is one under another key, or is not over all of them.
@@ -209,8 +211,8 @@ async fn one_coin_too_many_paid_out_is_named() {
 async fn the_issuance_checkpoint_has_to_be_right() {
     let mut plan = story();
     let first = plan.cuts[0][1] as u64;
-    plan.named = Some(2);
-    assert_eq!(found(&plan).await, Finding::checkpoint(Log::Payments, first, Wrong::IssuanceOther(2)));
+    plan.named = Some(3);
+    assert_eq!(found(&plan).await, Finding::checkpoint(Log::Payments, first, Wrong::IssuanceOther(3)));
     let plan = story();
     let (oldest, second) = (plan.cuts[0], plan.cuts[1][1] as u64);
     let older = plan.sign().notes[1][0].checkpoint().issuance;
@@ -334,4 +336,42 @@ async fn a_key_that_another_has_followed_is_named() {
     assert_eq!(found(&announced(days(1))).await, Finding::entry(Log::Issuance, register as u64, wrong));
     // On the day on which it is announced a server may not know it yet.
     World::new(&announced(TODAY).sign()).follower().await.follow().await.unwrap();
+}
+
+/// A validity that only some wallets have would mark their claims.
+#[tokio::test]
+async fn a_validity_of_its_own_is_named() {
+    let register = story().find(Log::Issuance, transaction(Statement::Register));
+    let issuance = |index: usize, what| Finding::entry(Log::Issuance, index as u64, what);
+    let published = calendar().validity(TODAY.month());
+
+    let mut writer = Writer::new("marked");
+    writer.town.register("alice@bank.example");
+    writer.town.validity_of = |month| calendar().validity(month).plus(1);
+    writer.town.register("bob@bank.example");
+    let wrong = Wrong::Validity { found: published.plus(1), published };
+    assert_eq!(found(&writer.end()).await, issuance(register + 1, wrong.clone()));
+
+    // Nor does a grant give one.
+    let mut plan = story();
+    let grant = plan.find(Log::Issuance, EntryKind::Grant);
+    let at = plan.log(Log::Issuance)[grant].entry.len() - 8;
+    plan.log(Log::Issuance)[grant].entry[at..at + 4].copy_from_slice(&published.plus(1).get().to_le_bytes());
+    assert_eq!(found(&plan).await, issuance(grant, wrong));
+
+    // What is not published before counts for nobody, and what is published later counts from there on.
+    let mut plan = story();
+    let index = plan.find(Log::Issuance, EntryKind::Calendar);
+    let entry = plan.remove(Log::Issuance, index);
+    assert_eq!(found(&plan).await, issuance(register - 1, Wrong::CalendarMissing));
+    plan.insert(Log::Issuance, register, entry);
+    assert_eq!(found(&plan).await, issuance(register - 1, Wrong::CalendarMissing));
+    let mut plan = story();
+    let other = ValidityCalendar::new(5).unwrap();
+    plan.insert(Log::Issuance, register + 1, fetched(EntryKind::Calendar, TODAY, other.to_bytes(), &[]));
+    let wrong = Wrong::Validity { found: published, published: other.validity(TODAY.month()) };
+    assert_eq!(found(&plan).await, issuance(register + 2, wrong.clone()));
+    // Also when the follower has stopped in between.
+    plan.cuts.insert(0, [register + 2, 0]);
+    assert_eq!(found(&plan).await, issuance(register + 2, wrong));
 }

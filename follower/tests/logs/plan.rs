@@ -9,6 +9,7 @@ use farthing_ecash::{
     rule,
     spent::SpentProof,
     transaction::{Core, Transaction},
+    validity::ValidityCalendar,
 };
 use farthing_follower::{log::Log, source::Fetched};
 use farthing_ledger::{
@@ -43,6 +44,11 @@ receive = { per_day = "10.00", per_month = "150.00" }
 
 pub(crate) fn body(epoch: u32) -> PolicyBody {
     Policy::parse(POLICY).unwrap().body(epoch)
+}
+
+/// Until when states of the story are valid.
+pub(crate) fn calendar() -> ValidityCalendar {
+    ValidityCalendar::new(6).unwrap()
 }
 
 /// The keys of both logs.
@@ -98,12 +104,14 @@ impl Writer {
     pub(crate) fn new(name: &str) -> Self {
         let mut town = Town::new(name);
         town.policy = body(3);
+        town.validity_of = |month| calendar().validity(month);
         let signed = rule::sign_rules(town.signing_key(), &town.policy, &mut Sequence::new("rules"));
         town.rules = rule::verify_rules(&town.key, &town.policy, &signed).unwrap();
         let key = town.signing_key().to_secret_bytes().to_vec();
         let plan = Plan { logs: [Vec::new(), Vec::new()], cuts: Vec::new(), key, named: None };
         let mut writer = Self { town, plan, taken: 0 };
         writer.push(Log::Issuance, EntryKind::Key, writer.town.key.to_bytes());
+        writer.push(Log::Issuance, EntryKind::Calendar, calendar().to_bytes());
         writer.push(Log::Payments, EntryKind::Policy, writer.town.policy.to_bytes());
         writer.push(Log::Payments, EntryKind::Rules, signed.to_bytes());
         writer
@@ -153,7 +161,7 @@ pub(crate) fn story() -> Plan {
         let coin = writer.town.claim(&mut bob, &notes, UNRESTRICTED);
         let coins = writer.town.swap(&bob, [&coin], Some(500));
         writer.town.redeem(&bob, &coins, 2_900);
-        let validity = writer.town.validity().plus(6);
+        let validity = writer.town.validity();
         let (nonce, grant) = writer.town.grant(&bob, CLASS, validity);
         writer.flush();
         let index = writer.push(Log::Issuance, EntryKind::Grant, grant.to_bytes());

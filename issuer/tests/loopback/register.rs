@@ -31,7 +31,7 @@ async fn a_wallet_is_registered_and_a_retry_gets_the_same_bytes() {
     let answer = Answer::from_bytes(sent.core(), &response.answer).unwrap();
     let state = register::finish(sent.core(), &answer, &key, &wallet.keys, &wallet.identity).unwrap();
     assert_eq!(state.attributes().class(), 7);
-    assert_eq!(state.attributes().validity(), TODAY.month().plus(6));
+    assert_eq!(state.attributes().validity(), TODAY.month().plus(1), "to the end of the half-year");
 
     let entry = issuer.ledger().get_entry(GetEntryRequest { index: response.log_index }).await.unwrap().into_inner();
     assert_eq!(entry.proof, sent.proof_bytes());

@@ -5,13 +5,14 @@ use std::{fs, time::Duration};
 use farthing_ecash::{
     amount::Amount,
     calendar::Day,
+    credential::issue::Answer,
     entry::{Entry, EntryKind},
     keys::PublicKey,
 };
 use farthing_issuer::{ISSUANCE, error::RunError};
 use farthing_proto::v1::{ErrorReason, GetIssuerRequest, GetLogSizeRequest};
 
-use crate::running::{Running, TODAY, Wallet, parts};
+use crate::running::{Running, TODAY, Wallet, parts, transaction};
 
 const ALICE: &str = "alice@bank.example";
 
@@ -24,7 +25,7 @@ async fn a_restart_keeps_everything() {
     let request = wallet.withdraw(key.id(), TODAY, 30_00, 0);
     let response = issuer.withdraw(&request).await.unwrap();
     // The directory's entry comes by itself.
-    while issuer.log_size().await < 4 {
+    while issuer.log_size().await < 5 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let log = issuer.handles.store.log_read(ISSUANCE, 0, 100).await.unwrap();
@@ -39,7 +40,7 @@ async fn a_restart_keeps_everything() {
     assert_eq!((account.balance, account.withdrawn_today), (20_00, 30_00));
     assert_eq!(issuer.handles.totals().withdrawn, Amount::new(30_00));
     let bob = Wallet::new("bob@bank.example").register(key.id(), TODAY, &bob);
-    assert_eq!(issuer.register(&bob).await.unwrap().log_index, 4);
+    assert_eq!(issuer.register(&bob).await.unwrap().log_index, 5);
     issuer.stop().await;
 }
 
@@ -54,8 +55,13 @@ async fn the_issuer_tells_who_it_is() {
     // The key is the first entry of the log.
     let record = issuer.handles.store.log_read(ISSUANCE, 0, 1).await.unwrap().remove(0);
     assert_eq!(Entry::from_bytes(&record.entry).unwrap().body(), answer.keys[0]);
+    // Until when wallets are valid is the second.
+    let record = issuer.handles.store.log_read(ISSUANCE, answer.calendar_log_index, 1).await.unwrap().remove(0);
+    let entry = Entry::from_bytes(&record.entry).unwrap();
+    assert_eq!((answer.calendar_log_index, entry.kind()), (1, EntryKind::Calendar));
+    assert_eq!((entry.body(), answer.calendar.as_slice()), ([6, 0, 0, 0].as_slice(), [6, 0, 0, 0].as_slice()));
     let size = issuer.ledger().get_log_size(GetLogSizeRequest {}).await.unwrap().into_inner();
-    assert_eq!((size.origin, size.size), (answer.log_origin, 1));
+    assert_eq!((size.origin, size.size), (answer.log_origin, 2));
     issuer.stop().await;
 }
 
@@ -110,4 +116,41 @@ async fn a_policy_in_another_currency_does_not_start() {
     }
     fs::write(&path, policy.replace("version", "vresion")).unwrap();
     assert!(matches!(parts(home.path(), &clock).err(), Some(RunError::Policy { .. })));
+}
+
+/// Another calendar is announced once, and counts from then on.
+#[tokio::test]
+async fn another_calendar_is_announced_and_counts() {
+    let issuer = Running::start().await;
+    let clock = issuer.clock.clone();
+    let home = issuer.stop().await;
+    let path = home.path().join("issuer.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    assert!(!config.contains("validity_months"));
+    fs::write(&path, format!("validity_months = 12\n{config}")).unwrap();
+    let (config, started) = parts(home.path(), &clock).unwrap();
+    let issuer = Running::serve(home, config, started, clock.clone()).await.map_err(|(_, error)| error).unwrap();
+    let issuer = issuer.restart().await;
+    let told = issuer.issuer().get_issuer(GetIssuerRequest {}).await.unwrap().into_inner();
+    assert_eq!((told.calendar, told.calendar_log_index, issuer.log_size().await), (vec![12, 0, 0, 0], 2, 3));
+
+    // In November to the end of the year; in December to the end of the next.
+    for (identity, days, validity) in [(ALICE, 0, "2026-12"), ("bob@bank.example", 30, "2027-12")] {
+        issuer.pass(Duration::from_secs(days * 86_400)).await;
+        let wallet = Wallet::new(identity);
+        let invitation = issuer.invite(identity, "person").await;
+        let today = Day::new(TODAY.get() + u32::try_from(days).unwrap());
+        let request = wallet.register(issuer.key().await.id(), today, &invitation);
+        let answer = issuer.register(&request).await.unwrap().answer;
+        let sent = transaction(&request.transaction);
+        let answer = Answer::from_bytes(sent.core(), &answer).unwrap();
+        assert_eq!(answer.registration().unwrap().1.to_string(), validity);
+    }
+    let home = issuer.stop().await;
+    for months in [0, 121] {
+        let config = fs::read_to_string(&path).unwrap();
+        let line = config.lines().next().unwrap();
+        fs::write(&path, config.replace(line, &format!("validity_months = {months}"))).unwrap();
+        assert!(matches!(parts(home.path(), &clock), Err(RunError::Config(_))));
+    }
 }

@@ -5,6 +5,7 @@ use farthing_ecash::{
     calendar::Day,
     keys::{KeyId, PublicKey},
     seal::EncryptionKey,
+    validity::ValidityCalendar,
 };
 use farthing_proto::v1::{
     GetAccountRequest, GetAccountResponse, GetDirectoryBucketRequest, GetIssuerRequest, RegisterRequest,
@@ -31,6 +32,10 @@ pub(crate) struct IssuerFacts {
     pub(crate) log_key: String,
     /// Where its log has each of the keys.
     pub(crate) key_indices: Vec<u64>,
+    /// Until when wallet states are valid.
+    pub(crate) calendar: ValidityCalendar,
+    /// Where its log says so.
+    pub(crate) calendar_index: u64,
 }
 
 /// An identity's key as the directory shows it.
@@ -63,6 +68,7 @@ impl IssuerClient {
         let facts = self.0.call(call).await.map_err(CallError::into_error)?.into_inner();
         let keys = facts.keys.iter().map(|key| PublicKey::from_bytes(key)).collect::<Result<_, _>>();
         let current = facts.current_key_id.try_into().map(KeyId::new);
+        let calendar = ValidityCalendar::from_bytes(&facts.calendar);
         Ok(IssuerFacts {
             origin: facts.log_origin,
             keys: keys.map_err(|_| malformed("a malformed key"))?,
@@ -71,6 +77,8 @@ impl IssuerClient {
             time_zone: facts.time_zone,
             log_key: facts.log_verifier_key,
             key_indices: facts.key_log_indices,
+            calendar: calendar.map_err(|_| malformed("a malformed validity calendar"))?,
+            calendar_index: facts.calendar_log_index,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use farthing_ecash::{statement::Statement, transaction::Core};
+use farthing_ecash::{credential::issue::Answer, statement::Statement, transaction::Core};
 use farthing_proto::v1::ErrorReason;
 
 use super::{
@@ -125,8 +125,11 @@ impl Inner {
     }
 
     async fn finish(&self, id: RecordId, sent: &Request, reply: Reply) -> Result<Settled, WalletError> {
-        let mut book = self.book.lock().await;
         let core = sent.core()?;
+        if let Some((_, validity)) = Answer::from_bytes(&core, &reply.answer).ok().and_then(|it| it.registration()) {
+            self.check_validity(reply.log_index, core.month(), validity).await?;
+        }
+        let mut book = self.book.lock().await;
         self.answered(&mut book, id, core, reply.answer, reply.log_index).await
     }
 

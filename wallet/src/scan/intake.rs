@@ -163,6 +163,7 @@ impl<'b> Intake<'b> {
             Seen::Policy { hash, months, .. } => {
                 self.inbox.policies.insert(hash.to_string(), *months);
             }
+            Seen::Calendar(calendar) => drop(self.inbox.calendars.insert(index, calendar.months())),
             Seen::Directory { own_key } => self.inbox.strange_directory = (!own_key).then_some(index),
             Seen::Transaction(sighting) => self.transaction(log, index, sighting)?,
         }
@@ -223,6 +224,10 @@ impl<'b> Intake<'b> {
         let outcome = match core.statement() {
             Statement::Register => {
                 let (pid, state) = register::restore(core, answer, key, keys).map_err(|_| wrong())?;
+                // The past of a restored wallet is as it is.
+                if !self.book.is_restoring() {
+                    self.inbox.check_validity(index, core.month(), state.attributes().validity())?;
+                }
                 self.registered = Some(pid);
                 // A state of a later claim is not replaced by the first one.
                 let state = self.state.is_none().then_some(state);

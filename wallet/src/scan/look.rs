@@ -13,6 +13,7 @@ use farthing_ecash::{
     seed::WalletKeys,
     statement::Statement,
     transaction::Outline,
+    validity::ValidityCalendar,
 };
 
 use farthing_ledger::hash::Hash;
@@ -48,6 +49,8 @@ pub(crate) enum Seen {
     Key(Box<PublicKey>),
     /// A policy is in force from here on.
     Policy { hash: PolicyHash, months: u32, bucket_bits: u8 },
+    /// Wallet states are valid by this calendar from here on.
+    Calendar(ValidityCalendar),
     /// The directory has a key for this wallet's identity: this wallet's own, or another.
     Directory { own_key: bool },
     /// Something was spent, perhaps of this wallet.
@@ -81,7 +84,7 @@ impl Seen {
         match self {
             Self::Nothing => false,
             Self::Transaction(sighting) => sighting.entry.is_some(),
-            Self::Key(_) | Self::Policy { .. } | Self::Directory { .. } => true,
+            Self::Key(_) | Self::Policy { .. } | Self::Calendar(_) | Self::Directory { .. } => true,
         }
     }
 
@@ -110,6 +113,7 @@ impl Looker {
                 let terms = policy.terms();
                 Some(Seen::Policy { hash: policy.hash(), months: terms.months, bucket_bits: terms.bucket_bits })
             }
+            EntryKind::Calendar => ValidityCalendar::from_bytes(body).ok().map(Seen::Calendar),
             EntryKind::Grant | EntryKind::Rules => None,
         }
     }

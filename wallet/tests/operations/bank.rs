@@ -25,6 +25,7 @@ use farthing_ecash::{
     rule::sign_rules,
     statement::Statement,
     transaction::{Transaction, TransactionId},
+    validity::ValidityCalendar,
 };
 use farthing_ledger::{
     checkpoint::{Checkpoint, SignedCheckpoint},
@@ -101,6 +102,9 @@ pub(crate) struct Books {
     pub(crate) origin: &'static str,
     /// Names another redeemer key than the issuer's.
     pub(crate) foreign_key: bool,
+    /// Until when states are valid, and what registrations get instead.
+    pub(crate) calendar: ValidityCalendar,
+    pub(crate) own_validity: Option<Month>,
     pub(crate) fates: VecDeque<Fate>,
     delayed: Vec<(Vec<u8>, Vec<u8>)>,
     directory: BTreeMap<[u8; 32], Vec<u8>>,
@@ -203,6 +207,8 @@ impl Bank {
             bucket_bits: 0,
             origin: "payments.example",
             foreign_key: false,
+            calendar: ValidityCalendar::new(6).unwrap(),
+            own_validity: None,
             fates: VecDeque::new(),
             delayed: Vec::new(),
             directory: BTreeMap::new(),
@@ -387,6 +393,10 @@ impl Books {
                 self.issue(EntryKind::Key, key);
             }
         }
+        let calendar = self.calendar.to_bytes();
+        if self.find(Side::Issuance, EntryKind::Calendar, &calendar).is_none() {
+            self.issue(EntryKind::Calendar, calendar);
+        }
     }
 
     pub(crate) fn issue(&mut self, kind: EntryKind, body: Vec<u8>) -> u64 {
@@ -546,7 +556,9 @@ impl Books {
             Statement::Register => {
                 let opening = RegisterOpening::from_bytes(private).unwrap();
                 opening.check(&transaction).unwrap();
-                addition = Addition::Registration { class: 1, validity: Month::new(30_000) };
+                let validity = self.calendar.validity(transaction.core().month());
+                let validity = self.own_validity.unwrap_or(validity);
+                addition = Addition::Registration { class: 1, validity };
                 registered =
                     Some((opening.identity().pid().directory_hash(), opening.encryption_key().to_bytes().to_vec()));
             }

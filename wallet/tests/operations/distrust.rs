@@ -1,9 +1,11 @@
 //! Servers that lie.
 
-use farthing_ecash::{amount::Amount, statement::Statement};
-use farthing_wallet::{OperationState, RequestId, Server, WalletError};
+use farthing_ecash::{
+    amount::Amount, calendar::Day, entry::EntryKind, statement::Statement, validity::ValidityCalendar,
+};
+use farthing_wallet::{OperationState, RegisterOutcome, RequestId, Server, WalletError};
 
-use crate::bank::{Bank, Fate, TODAY, identity};
+use crate::bank::{Bank, Fate, Side, TODAY, identity};
 
 fn eur(cents: u64) -> Amount {
     Amount::new(cents)
@@ -87,4 +89,64 @@ async fn silence_is_told_from_damage() {
     assert_eq!(alice.balance().await.available, eur(1_005));
     let info = alice.info().await.unwrap();
     assert!(info.problems.iter().any(|problem| problem.contains("missing.pem")), "{:?}", info.problems);
+}
+
+/// A validity that only one wallet has would mark its claims.
+#[tokio::test]
+async fn a_validity_of_its_own_is_refused() {
+    let bank = Bank::open().await;
+    let alice = bank.create("alice").await;
+    let register = async || alice.register(&identity("alice").to_string(), "invited").await;
+    let published = bank.books().calendar.validity(Day::new(TODAY).month());
+    bank.books().own_validity = Some(published.plus(1));
+    let refused = register().await;
+    let Err(WalletError::Contradiction { server: Server::Issuer, what }) = refused else { panic!("{refused:?}") };
+    assert!(what.contains("valid until 2027-01") && what.contains("until 2026-12"), "{what}");
+    assert!(alice.info().await.unwrap().registration.is_none());
+    // Nor when the wallet finds it in the log later.
+    let refused = alice.receive().await;
+    assert!(refused.is_err() && alice.info().await.unwrap().registration.is_none(), "{refused:?}");
+    alice.close().await;
+
+    bank.books().own_validity = None;
+    let bob = bank.create("bob").await;
+    let registered = bob.register(&identity("bob").to_string(), "invited").await.unwrap();
+    let RegisterOutcome::Registered(registration) = registered else { panic!("pending") };
+    assert_eq!(registration.valid_through, published);
+}
+
+#[tokio::test]
+async fn a_calendar_counts_from_its_entry_in_the_log_on() {
+    let bank = Bank::open().await;
+    let yearly = ValidityCalendar::new(12).unwrap();
+    let register = async |name: &str| {
+        let wallet = bank.create(name).await;
+        let outcome = wallet.register(&identity(name).to_string(), "invited").await;
+        outcome.map(|outcome| match outcome {
+            RegisterOutcome::Registered(registration) => (wallet, registration.valid_through.to_string()),
+            RegisterOutcome::Pending { delay } => panic!("{delay}"),
+        })
+    };
+    // In the last month of a period everybody gets the next one.
+    bank.pass_days(31);
+    let (alice, validity) = register("alice").await.unwrap();
+    assert_eq!(validity, "2027-06");
+
+    // One that is shown and was never logged is none.
+    let old = std::mem::replace(&mut bank.books().calendar, yearly);
+    let refused = register("bob").await;
+    assert!(matches!(refused, Err(WalletError::Contradiction { server: Server::Issuer, .. })));
+    bank.books().forge(Side::Issuance, 1, EntryKind::Calendar, &yearly.to_bytes());
+    let refused = register("carol").await;
+    assert!(matches!(refused, Err(WalletError::Contradiction { server: Server::Issuer, .. })));
+    bank.books().unforge();
+    bank.books().publish();
+    let (_dave, validity) = register("dave").await.unwrap();
+    assert_eq!(validity, "2027-12");
+
+    // Nor is one that was replaced, for whoever has seen that.
+    alice.withdraw(eur(100), RequestId::random()).await.unwrap();
+    bank.books().calendar = old;
+    let refused = alice.withdraw(eur(100), RequestId::random()).await;
+    assert!(matches!(refused, Err(WalletError::Contradiction { server: Server::Issuer, .. })), "{refused:?}");
 }

@@ -262,7 +262,7 @@ async fn an_altered_entry_of_this_wallet_is_not_believed() {
     // The last byte of e, before δ and the proof.
     {
         let mut books = bank.books();
-        let entry = &mut books.issuance[1];
+        let entry = &mut books.issuance[2];
         let at = entry.len() - 64 - 32 - 1;
         entry[at] ^= 1;
     }

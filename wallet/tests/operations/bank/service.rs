@@ -78,6 +78,10 @@ impl IssuerService for Desk {
             logical_day: books.day,
             time_zone: "UTC".to_owned(),
             log_verifier_key: books.signers[0].verifier().to_string(),
+            calendar: books.calendar.to_bytes(),
+            calendar_log_index: books
+                .find(Side::Issuance, EntryKind::Calendar, &books.calendar.to_bytes())
+                .unwrap_or(0),
             key_log_indices: books
                 .announced()
                 .filter_map(|key| books.find(Side::Issuance, EntryKind::Key, &key.to_bytes()))
