@@ -93,6 +93,12 @@ impl Month {
     pub const fn plus(self, months: u32) -> Self {
         Self(self.0.saturating_add(months))
     }
+
+    /// Its first day; `None` for a month before 1970 or beyond the last day.
+    #[must_use]
+    pub fn first_day(self) -> Option<Day> {
+        Day::from_civil(self.0 / 12, self.0 % 12 + 1, 1)
+    }
 }
 
 impl fmt::Display for Day {
@@ -166,7 +172,9 @@ mod tests {
         fn a_date_comes_back(number: u32) {
             let (year, month, day) = Day::new(number).to_civil();
             prop_assert_eq!(Day::from_civil(year, month, day), Some(Day::new(number)));
-            prop_assert_eq!(Day::new(number).month().get(), 12 * year + month - 1);
+            let of = Day::new(number).month();
+            prop_assert_eq!(of.get(), 12 * year + month - 1);
+            prop_assert_eq!(of.first_day(), Some(Day::new(number + 1 - day)));
         }
     }
 }

@@ -6,7 +6,8 @@ use farthing_ecash::{amount::Amount, identity::Identity, policy::UNRESTRICTED};
 use farthing_proto::v1::{
     Account as AccountMessage, CreateAccountRequest, CreateAccountResponse, CreditRequest, CreditResponse,
     GetSupplyRequest, GetSupplyResponse, InviteRequest, InviteResponse, ListAccountsRequest, ListAccountsResponse,
-    RestrictedBalance, issuer_admin_service_server::IssuerAdminService,
+    RestrictedBalance, RevokeRequest, RevokeResponse, SetClassRequest, SetClassResponse,
+    issuer_admin_service_server::IssuerAdminService,
 };
 use farthing_store::{Batch, Outcome, Space};
 use tonic::{Request, Response, Status};
@@ -15,8 +16,10 @@ use crate::{
     accounts::{Account, RACES_MAX},
     error::IssuerError,
     invitation,
+    lost::Revoked,
     office::Office,
     registry::{self, Record},
+    standing::Standing,
 };
 
 /// Request id → amount u64, balance after it u64, little-endian; [`Credited::holder`].
@@ -139,11 +142,13 @@ impl Office {
         let mut accounts = Vec::with_capacity(page.len());
         for (identity, record) in page {
             let balances = self.accounts.balances(&identity).await?;
+            let waiting = Standing::read(self.log.store(), &identity).await?.waiting.is_some();
             accounts.push(AccountMessage {
+                waiting,
                 class_name: self.class_name(record.class),
                 balance: balances.unrestricted.get(),
                 restricted: self.by_name(balances.restricted),
-                registered: record.account.is_some(),
+                registered: record.account.is_some() && !waiting,
                 identity: identity.to_string(),
             });
         }
@@ -232,6 +237,20 @@ impl IssuerAdminService for Admin {
         let (identity, class) = (identity("identity", &request.identity)?, self.0.class(&request.class_name)?);
         let invitation = self.0.carry_out(|office| async move { office.invite(&identity, class).await }).await?;
         Ok(Response::new(InviteResponse { invitation }))
+    }
+
+    async fn set_class(&self, request: Request<SetClassRequest>) -> Result<Response<SetClassResponse>, Status> {
+        let request = request.into_inner();
+        let (identity, class) = (identity("identity", &request.identity)?, self.0.class(&request.class_name)?);
+        self.0.carry_out(|office| async move { office.set_class(&identity, class).await }).await?;
+        Ok(Response::new(SetClassResponse {}))
+    }
+
+    async fn revoke(&self, request: Request<RevokeRequest>) -> Result<Response<RevokeResponse>, Status> {
+        let identity = identity("identity", &request.into_inner().identity)?;
+        let revoked = self.0.carry_out(|office| async move { office.revoke(&identity).await }).await?;
+        let Revoked { invitation, valid_through } = revoked;
+        Ok(Response::new(RevokeResponse { invitation, valid_through: valid_through.get() }))
     }
 
     async fn get_supply(&self, _: Request<GetSupplyRequest>) -> Result<Response<GetSupplyResponse>, Status> {

@@ -67,6 +67,21 @@ pub enum IssuerError {
     /// The invitation is wrong, or for another identity.
     #[error("the invitation is not good for this identity")]
     NotInvited,
+    /// The wallet before this one was lost, and a state of it may still be valid.
+    #[error("the wallet before is valid until then: the registration waits for {from}")]
+    RegistrationWaits {
+        /// The first day on which it is signed.
+        from: Day,
+    },
+    /// The operator has revoked the wallet.
+    #[error("this wallet was revoked")]
+    WalletRevoked,
+    /// Another renewal was granted, and may still be made.
+    #[error("another renewal may be made until {last_day}")]
+    GrantOutstanding {
+        /// The last day of the other grant.
+        last_day: Day,
+    },
     /// No account has this account key.
     #[error("there is no such account")]
     AccountUnknown,

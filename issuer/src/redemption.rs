@@ -5,8 +5,9 @@ use std::sync::Arc;
 use farthing_ecash::{account::AccountKey, amount::Amount, policy::UNRESTRICTED};
 use farthing_ledger::publisher::PublishError;
 use farthing_proto::v1::{
-    CreditRedemptionRequest, CreditRedemptionResponse, GetIssuanceCheckpointRequest, GetIssuanceCheckpointResponse,
-    LookUpAccountRequest, LookUpAccountResponse, redemption_service_server::RedemptionService,
+    CreditRedemptionRequest, CreditRedemptionResponse, GetGrantRequest, GetGrantResponse, GetIssuanceCheckpointRequest,
+    GetIssuanceCheckpointResponse, LookUpAccountRequest, LookUpAccountResponse,
+    redemption_service_server::RedemptionService,
 };
 use farthing_service::listener::Peer;
 use farthing_store::{Batch, Outcome, Space};
@@ -145,6 +146,12 @@ impl RedemptionService for Redemptions {
             Err(IssuerError::AccountUnknown) => Ok(Response::new(LookUpAccountResponse { exists: false, class: 0 })),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn get_grant(&self, request: Request<GetGrantRequest>) -> Result<Response<GetGrantResponse>, Status> {
+        check_certified(&request)?;
+        let granted = self.0.granted(request.into_inner().log_index).await?;
+        Ok(Response::new(GetGrantResponse { grant: granted.map_or_else(Vec::new, |granted| granted.grant.to_bytes()) }))
     }
 
     async fn get_issuance_checkpoint(

@@ -1,7 +1,7 @@
 //! Register: a wallet for an invited identity (docs/PROTOCOL.md section 5).
 
 use farthing_ecash::{
-    calendar::Day,
+    calendar::{Day, Month},
     credential::issue::{Addition, Answer},
     register::RegisterOpening,
     statement::Statement,
@@ -17,7 +17,15 @@ use crate::{
     issuance::{Answered, IDS, IssuanceLog},
     office::{Office, decode},
     registry::{self, ACCOUNT_KEYS, IDENTITIES, Record},
+    standing::{Standing, VALIDITIES, WAITING},
 };
+
+/// An identity that may be registered, as it was read.
+#[derive(Clone, Copy)]
+struct Invited {
+    record: Record,
+    standing: Standing,
+}
 
 /// A registration that was decoded.
 struct Registration {
@@ -57,25 +65,44 @@ impl Office {
     async fn register_new(&self, registration: &Registration) -> Result<Answered, IssuerError> {
         let Registration { transaction, .. } = registration;
         self.check_period(transaction.core())?;
-        let mut record = self.invited(registration).await?;
+        let mut invited = self.invited(registration).await?;
         registration.opening.check(transaction).map_err(|_| IssuerError::ProofInvalid)?;
         let verified = self.verifier.verify(transaction.clone()).await?;
         let validity = self.calendar.calendar.validity(transaction.core().month());
         loop {
-            let addition = Addition::Registration { class: record.class, validity };
-            let answer = self.verifier.sign(&verified, addition).await?;
-            let outcome = self.log.commit(|day| self.draft(registration, record, &answer, day)).await?;
+            let Invited { record, standing } = invited;
+            let waits = standing.waits_until(self.log.today());
+            if let Some(from) = waits.filter(|_| standing.waiting.is_some()) {
+                return Err(IssuerError::RegistrationWaits { from });
+            }
+            let outcome = match waits {
+                Some(_) => self.log.commit(|_| self.open(registration, invited)).await?,
+                None => {
+                    let addition = Addition::Registration { class: record.class, validity };
+                    let answer = self.verifier.sign(&verified, addition).await?;
+                    let draft = |day| self.draft(registration, invited, &answer, validity, day);
+                    let outcome = self.log.commit(draft).await?;
+                    if let Outcome::Applied { positions } = &outcome {
+                        let log_index = *positions.first().ok_or_else(IssuerError::damaged)?;
+                        self.opened(standing);
+                        tracing::info!(log_index, "registered a wallet");
+                        return Ok(Answered { answer: answer.to_bytes(), log_index });
+                    }
+                    outcome
+                }
+            };
             match outcome {
-                Outcome::Applied { positions } => {
-                    self.directory.inserted();
-                    let log_index = *positions.first().ok_or_else(IssuerError::damaged)?;
-                    tracing::info!(log_index, "registered a wallet");
-                    return Ok(Answered { answer: answer.to_bytes(), log_index });
+                Outcome::Applied { .. } => {
+                    self.opened(standing);
+                    tracing::info!("a wallet waits for the end of the one before");
+                    invited = self.invited(registration).await?;
                 }
                 Outcome::Conflict { space: IDS, .. } => return self.log.recorded_meanwhile(transaction).await,
                 Outcome::Conflict { space: ACCOUNT_KEYS, .. } => return Err(IssuerError::IdentityTaken),
                 // The operator, or another registration, was faster.
-                Outcome::Conflict { space: IDENTITIES, .. } => record = self.invited(registration).await?,
+                Outcome::Conflict { space: IDENTITIES | VALIDITIES | WAITING, .. } => {
+                    invited = self.invited(registration).await?;
+                }
                 Outcome::Conflict { .. } => return Err(IssuerError::damaged()),
                 Outcome::Unknown => return Err(IssuerError::OutcomeUnknown),
             }
@@ -83,30 +110,55 @@ impl Office {
     }
 
     /// The record of the identity, if the invitation is good for it.
-    async fn invited(&self, registration: &Registration) -> Result<Record, IssuerError> {
-        let record = self.registry.find(registration.opening.identity()).await?.ok_or(IssuerError::NotInvited)?;
-        record.check_invitation(&registration.invitation)?;
-        Ok(record)
+    async fn invited(&self, registration: &Registration) -> Result<Invited, IssuerError> {
+        let identity = registration.opening.identity();
+        let record = self.registry.find(identity).await?.ok_or(IssuerError::NotInvited)?;
+        let standing = Standing::read(self.log.store(), identity).await?;
+        // A wallet that waits sends its registration again, built for another day.
+        let waiting = standing.waiting.filter(|account| *account == registration.opening.account());
+        record.check_invitation(&registration.invitation, waiting)?;
+        Ok(Invited { record, standing })
+    }
+
+    /// Counts an identity that has come into the directory.
+    fn opened(&self, standing: Standing) {
+        if standing.valid_through.is_none() {
+            self.directory.inserted();
+        }
+    }
+
+    /// Opens the account, while the state has to wait.
+    fn open(&self, registration: &Registration, invited: Invited) -> Result<Batch, IssuerError> {
+        let Invited { record, standing } = invited;
+        let opening = &registration.opening;
+        let (identity, account) = (opening.identity(), opening.account());
+        let account_open = Record { account: Some(account), ..record };
+        let batch = registry::replace(Batch::new(), identity, Some(record), account_open);
+        let batch = standing.begin_waiting(batch, identity, account);
+        Ok(Directory::insert(registry::claim_key(batch, identity, account), identity, opening.encryption_key()))
     }
 
     /// Everything that a registration means.
     fn draft(
         &self,
         registration: &Registration,
-        record: Record,
+        invited: Invited,
         answer: &Answer,
+        validity: Month,
         day: Day,
     ) -> Result<Batch, IssuerError> {
         let Registration { transaction, opening, .. } = registration;
+        let Invited { record, standing } = invited;
         self.log.check_day(transaction.core().header().day)?;
         let (identity, account) = (opening.identity(), opening.account());
         let batch = IssuanceLog::answer(Batch::new(), transaction, &answer.to_bytes(), day)?;
-        let batch = registry::replace(batch, identity, Some(record), Record { account: Some(account), ..record });
-        let batch = batch.expect_absent(ACCOUNT_KEYS, account.to_bytes()).put(
-            ACCOUNT_KEYS,
-            account.to_bytes(),
-            identity.as_str(),
-        );
-        Ok(Directory::insert(batch, identity, opening.encryption_key()))
+        let registered = Record { account: Some(account), ..record };
+        let batch = registry::replace(batch, identity, Some(record), registered);
+        let batch = standing.end_waiting(standing.promise(batch, identity, validity), identity);
+        if standing.waiting.is_some() {
+            // The account was opened when it began to wait.
+            return Ok(batch);
+        }
+        Ok(Directory::insert(registry::claim_key(batch, identity, account), identity, opening.encryption_key()))
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Record {
     pub(crate) class: u32,
     /// With which invitation it may register, or did.
     pub(crate) invitation: Option<InvitationHash>,
-    /// The account key, once a wallet is registered.
+    /// The account key of its wallet, from the first registration on that was accepted.
     pub(crate) account: Option<AccountKey>,
 }
 
@@ -32,13 +32,18 @@ impl Record {
         Self { class, invitation: None, account: None }
     }
 
-    /// Whether a wallet may be registered with this invitation. Who does not hold it is told nothing.
-    pub(crate) fn check_invitation(&self, given: &InvitationHash) -> Result<(), IssuerError> {
+    /// Whether a wallet may be registered with this invitation, perhaps one that is `waiting`. Who does not hold it is told
+    /// nothing.
+    pub(crate) fn check_invitation(
+        &self,
+        given: &InvitationHash,
+        waiting: Option<AccountKey>,
+    ) -> Result<(), IssuerError> {
         let invited = self.invitation.is_some_and(|invitation| bool::from(invitation.ct_eq(given)));
         match (invited, self.account) {
             (false, _) => Err(IssuerError::NotInvited),
-            (true, Some(_)) => Err(IssuerError::IdentityTaken),
-            (true, None) => Ok(()),
+            (true, Some(account)) if waiting != Some(account) => Err(IssuerError::IdentityTaken),
+            (true, _) => Ok(()),
         }
     }
 
@@ -89,12 +94,18 @@ impl Registry {
         bytes.map(|bytes| Record::from_bytes(&bytes).ok_or_else(IssuerError::damaged)).transpose()
     }
 
-    /// The identity with this account key.
+    /// The identity with this account key, also when the wallet was revoked: what it redeems belongs to the account.
     pub(crate) async fn holder(&self, account: AccountKey) -> Result<(Identity, Record), IssuerError> {
         let identity = self.store.get(ACCOUNT_KEYS, &account.to_bytes()).await?;
         let identity = parse(&identity.ok_or(IssuerError::AccountUnknown)?)?;
         let record = self.find(&identity).await?.ok_or_else(IssuerError::damaged)?;
         Ok((identity, record))
+    }
+
+    /// The identity whose wallet has this account key now. A wallet that was revoked is refused.
+    pub(crate) async fn wallet(&self, account: AccountKey) -> Result<(Identity, Record), IssuerError> {
+        let (identity, record) = self.holder(account).await?;
+        if record.account == Some(account) { Ok((identity, record)) } else { Err(IssuerError::WalletRevoked) }
     }
 
     /// At most `limit` identities, in their order, behind `after`.
@@ -122,6 +133,12 @@ pub(crate) fn replace(batch: Batch, identity: &Identity, old: Option<Record>, ne
         None => batch.expect_absent(IDENTITIES, key),
     };
     batch.put(IDENTITIES, key, new.to_bytes())
+}
+
+/// The batch, to be applied only if nobody ever had this account key, which is the identity's from then on.
+pub(crate) fn claim_key(batch: Batch, identity: &Identity, account: AccountKey) -> Batch {
+    let key = account.to_bytes();
+    batch.expect_absent(ACCOUNT_KEYS, key).put(ACCOUNT_KEYS, key, identity.as_str())
 }
 
 fn parse(identity: &[u8]) -> Result<Identity, IssuerError> {

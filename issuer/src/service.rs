@@ -10,12 +10,15 @@ use farthing_ecash::{
 };
 use farthing_proto::v1::{
     DirectoryEntry, GetAccountRequest, GetAccountResponse, GetDirectoryBucketRequest, GetDirectoryBucketResponse,
-    GetIssuerRequest, GetIssuerResponse, RegisterRequest, RegisterResponse, WithdrawRequest, WithdrawResponse,
-    issuer_service_server::IssuerService,
+    GetIssuerRequest, GetIssuerResponse, RegisterRequest, RegisterResponse, RequestGrantRequest, RequestGrantResponse,
+    WithdrawRequest, WithdrawResponse, issuer_service_server::IssuerService,
 };
 use tonic::{Request, Response, Status};
 
-use crate::{directory::Listed, error::IssuerError, issuance::Answered, keys, office::Office};
+use crate::{
+    directory::Listed, error::IssuerError, issuance::Answered, keys, office::Office, renewal::Granted,
+    standing::Standing,
+};
 
 /// The service.
 #[derive(Clone)]
@@ -31,13 +34,15 @@ impl Office {
         let proof = proof.ok_or("must be two canonical scalars").map_err(malformed("proof"))?;
         let day = Day::new(request.day);
         self.log.check_day(day)?;
-        let (identity, record) = self.registry.holder(key).await?;
+        let (identity, record) = self.registry.wallet(key).await?;
         let verdict = self.verifier.work(move || proof.verify(&ProofContext::account_query(key, day), key)).await?;
         verdict.map_err(|_| IssuerError::ProofInvalid)?;
 
         let account = self.accounts.read(&identity, UNRESTRICTED).await?;
         let restricted = self.accounts.balances(&identity).await?.restricted;
         let today = self.log.today();
+        let standing = Standing::read(self.log.store(), &identity).await?;
+        let waits = standing.waiting.map(|_| standing.waits_until(today).unwrap_or(today).get());
         let left = account.left_on(today, self.withdraw_cap(record.class));
         Ok(GetAccountResponse {
             class_name: self.class_name(record.class),
@@ -46,6 +51,7 @@ impl Office {
             withdrawn_today: account.withdrawn_on(today).get(),
             withdraw_left_today: left.map(|left| left.get()),
             restricted: self.by_name(restricted),
+            registration_from_day: waits,
         })
     }
 
@@ -85,6 +91,16 @@ impl IssuerService for Service {
         let answered = self.0.carry_out(|office| async move { office.register(&request).await }).await?;
         let Answered { answer, log_index } = answered;
         Ok(Response::new(RegisterResponse { answer, log_index }))
+    }
+
+    async fn request_grant(
+        &self,
+        request: Request<RequestGrantRequest>,
+    ) -> Result<Response<RequestGrantResponse>, Status> {
+        let request = request.into_inner();
+        let granted = self.0.carry_out(|office| async move { office.grant(&request).await }).await?;
+        let Granted { grant, log_index } = granted;
+        Ok(Response::new(RequestGrantResponse { grant: grant.to_bytes(), log_index }))
     }
 
     async fn withdraw(&self, request: Request<WithdrawRequest>) -> Result<Response<WithdrawResponse>, Status> {

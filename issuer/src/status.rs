@@ -30,6 +30,13 @@ fn refusal(error: IssuerError) -> Refusal {
         IssuerError::SupplyCap { left } => cap("supply", text, left.get()),
         IssuerError::IdentityTaken => Refusal::new(ErrorReason::IdentityTaken, text),
         IssuerError::NotInvited => Refusal::new(ErrorReason::NotInvited, text),
+        IssuerError::RegistrationWaits { from } => {
+            Refusal::new(ErrorReason::RegistrationWaits, text).with("from_day", from.get())
+        }
+        IssuerError::WalletRevoked => Refusal::new(ErrorReason::WalletRevoked, text),
+        IssuerError::GrantOutstanding { last_day } => {
+            Refusal::new(ErrorReason::GrantOutstanding, text).with("last_day", last_day.get())
+        }
         IssuerError::AccountUnknown => Refusal::new(ErrorReason::AccountUnknown, text),
         IssuerError::IdentityUnknown => Refusal::new(ErrorReason::IdentityUnknown, text),
         IssuerError::RequestIdReused => Refusal::new(ErrorReason::RequestIdReused, text),

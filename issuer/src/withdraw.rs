@@ -33,7 +33,7 @@ impl Office {
 
     async fn withdraw_new(&self, transaction: &Transaction, opening: AccountOpening) -> Result<Answered, IssuerError> {
         self.check_period(transaction.core())?;
-        let (identity, record) = self.registry.holder(opening.account()).await?;
+        let (identity, record) = self.registry.wallet(opening.account()).await?;
         opening.check(transaction.core()).map_err(|_| IssuerError::ProofInvalid)?;
         // What the account holds is told to nobody who has not proved that it is his.
         let verified = self.verifier.verify(transaction.clone()).await?;

@@ -35,7 +35,7 @@ mod tests {
             assert_eq!(ErrorReason::from_reason(reason.as_reason()), Some(reason));
             seen += 1;
         }
-        assert_eq!(seen, 26);
+        assert_eq!(seen, 30);
         assert_eq!(ErrorReason::AlreadySpent.as_reason(), "ALREADY_SPENT");
     }
 

@@ -19,6 +19,7 @@ use crate::{
     liabilities::Liabilities,
     policy::PolicyInForce,
     redemption::{Redemption, Redemptions},
+    renewal::Renewals,
 };
 
 /// Longest transaction that is decoded at once: a payment of four coins, a claim of five notes, under a fifth of a
@@ -34,6 +35,7 @@ pub struct Acceptor {
     policy: Arc<PolicyInForce>,
     verifier: Verifier,
     redemptions: Redemptions,
+    renewals: Renewals,
     /// Transactions that are being decoded: one for each core.
     decoding: Semaphore,
     /// Writes that go on when the request was dropped.
@@ -48,6 +50,7 @@ impl Acceptor {
         policy: Arc<PolicyInForce>,
         verifier: Verifier,
         redemptions: Redemptions,
+        renewals: Renewals,
         liabilities: Arc<Liabilities>,
         heard: Arc<Heard>,
     ) -> Self {
@@ -60,6 +63,7 @@ impl Acceptor {
             policy,
             verifier,
             redemptions,
+            renewals,
             decoding: Semaphore::new(cores),
             writes: TaskTracker::new(),
         }
@@ -96,9 +100,10 @@ impl Acceptor {
         self.records.check_fresh(candidate.transaction()).await?;
         // 4. The proofs, with others. 5. The answer, in memory.
         let signed = self.verifier.verify(candidate).await?;
-        // Only now is the issuer asked for the account: who has no valid proof cannot make this server ask.
+        // Only now is the issuer asked for grant and account: who has no valid proof cannot make this server ask.
+        self.renewals.admit(signed.verified.transaction().core()).await?;
         let payout = match redemption {
-            Some(redemption) => Some(self.redemptions.admit(redemption).await?),
+            Some(redemption) => Some(self.redemptions.admit(redemption, self.log.today()).await?),
             None => None,
         };
         let id = *signed.verified.transaction().id().as_bytes();

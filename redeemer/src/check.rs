@@ -76,20 +76,16 @@ impl Candidate {
     }
 }
 
-/// Refuses statements that this version does not take.
+/// Refuses statements that are not for the redeemer.
 ///
 /// # Errors
 /// [`SubmitError::Malformed`].
 pub fn check_statement(core: &Core) -> Result<(), SubmitError> {
     match core.statement() {
         Statement::Pay | Statement::Claim | Statement::Redeem | Statement::Swap => Ok(()),
-        Statement::Split | Statement::SplitExpired | Statement::Refund => Ok(()),
+        Statement::Split | Statement::SplitExpired | Statement::Refund | Statement::Renew => Ok(()),
         Statement::Register | Statement::Withdraw => {
             Err(SubmitError::field("transaction", format!("{} is for the issuer", core.statement().name())))
-        }
-        Statement::Renew => {
-            let what = format!("this version does not take the statement {}", core.statement().name());
-            Err(SubmitError::field("transaction", what))
         }
     }
 }

@@ -53,6 +53,9 @@ pub enum SubmitError {
         /// The key.
         key: KeyId,
     },
+    /// A renewal that its grant does not allow, or whose grant has run out or is not in the issuance log.
+    #[error("the renewal is not what a grant allows")]
+    GrantRefused,
     /// The issuer has no such account.
     #[error("there is no such account")]
     AccountUnknown,

@@ -5,10 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use farthing_ecash::{account::AccountKey, amount::Amount, keys::KeyId};
+use farthing_ecash::{account::AccountKey, amount::Amount, calendar::Day, keys::KeyId, renew::Grant};
 use farthing_ledger::{checkpoint::SignedCheckpoint, key::VerifierKey, tree::TreeHead};
 use farthing_proto::v1::{
-    CreditRedemptionRequest, GetIssuanceCheckpointRequest, LookUpAccountRequest,
+    CreditRedemptionRequest, GetGrantRequest, GetIssuanceCheckpointRequest, LookUpAccountRequest,
     redemption_service_client::RedemptionServiceClient,
 };
 use farthing_service::status::Failure;
@@ -17,7 +17,7 @@ use tonic::transport::Channel;
 
 use crate::error::SubmitError;
 
-/// Accounts remembered. An account keeps its class, so nothing in here grows old; when it is full it is emptied.
+/// Accounts remembered; when there are more, all are forgotten.
 const KNOWN_MAX: usize = 65_536;
 
 /// The key of the issuance log, as the issuer told it first.
@@ -53,8 +53,8 @@ pub(crate) struct Issuer {
     store: Store,
     /// The key of the issuance log, when the operator has named it.
     log_key: Option<VerifierKey>,
-    /// The class of accounts that were looked up.
-    known: Mutex<HashMap<[u8; 32], u32>>,
+    /// The class of accounts, and the day on which they were looked up.
+    known: Mutex<HashMap<[u8; 32], (u32, Day)>>,
 }
 
 impl Issuer {
@@ -102,15 +102,20 @@ impl Issuer {
         }
     }
 
-    /// The class of an account; `None` when there is no such account.
-    pub(crate) async fn class_of(&self, account: AccountKey) -> Result<Option<u32>, SubmitError> {
+    /// The class of an account; `None` when there is no such account. It seldom changes: it is asked for once a day, and
+    /// what is known from another day will do while the issuer does not answer.
+    pub(crate) async fn class_of(&self, account: AccountKey, today: Day) -> Result<Option<u32>, SubmitError> {
         let key = account.to_bytes();
-        if let Some(class) = self.known().get(&key) {
-            return Ok(Some(*class));
+        let known = self.known().get(&key).copied();
+        if let Some((class, _)) = known.filter(|(_, day)| *day == today) {
+            return Ok(Some(class));
         }
         let request = LookUpAccountRequest { account_key: key.to_vec() };
-        let answer = self.client.clone().look_up_account(request).await;
-        let answer = answer.map_err(|status| SubmitError::IssuerUnreachable(status.into()))?.into_inner();
+        let answer = match (self.client.clone().look_up_account(request).await, known) {
+            (Ok(answer), _) => answer.into_inner(),
+            (Err(_), Some((class, _))) => return Ok(Some(class)),
+            (Err(status), None) => return Err(SubmitError::IssuerUnreachable(status.into())),
+        };
         if !answer.exists {
             return Ok(None);
         }
@@ -118,8 +123,18 @@ impl Issuer {
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
-        known.insert(key, answer.class);
+        known.insert(key, (answer.class, today));
         Ok(Some(answer.class))
+    }
+
+    /// The grant at an index of the issuance log; `None` when there is none.
+    pub(crate) async fn grant(&self, index: u64) -> Result<Option<Grant>, SubmitError> {
+        let answer = self.client.clone().get_grant(GetGrantRequest { log_index: index }).await;
+        let grant = answer.map_err(|status| SubmitError::IssuerUnreachable(status.into()))?.into_inner().grant;
+        if grant.is_empty() {
+            return Ok(None);
+        }
+        Grant::from_bytes(&grant).map(Some).map_err(|_| SubmitError::Internal("the issuer's grant is malformed"))
     }
 
     /// Credits an account for a redemption, once for each transaction id.
@@ -133,7 +148,7 @@ impl Issuer {
         Ok(())
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], u32>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], (u32, Day)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

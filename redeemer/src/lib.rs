@@ -25,6 +25,7 @@ pub mod policy;
 mod publication;
 mod redemption;
 pub mod reload;
+mod renewal;
 mod service;
 mod status;
 
@@ -70,6 +71,7 @@ use crate::{
     publication::Payments,
     redemption::Redemptions,
     reload::{Reload, Subject},
+    renewal::Renewals,
     service::Service,
 };
 
@@ -201,6 +203,7 @@ impl Redeemer {
             policy.clone(),
             Verifier::start(&keys, verifier).map_err(RunError::Threads)?,
             Redemptions::new(issuer.clone(), policy.clone(), wake.clone()),
+            Renewals::new(issuer.clone()),
             liabilities,
             heard,
         );

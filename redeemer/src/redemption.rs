@@ -104,9 +104,9 @@ impl Redemptions {
     }
 
     /// Looks the account up at the issuer, and its class in the policy.
-    pub(crate) async fn admit(&self, redemption: Redemption) -> Result<Payout, SubmitError> {
+    pub(crate) async fn admit(&self, redemption: Redemption, today: Day) -> Result<Payout, SubmitError> {
         let Redemption { account, amount } = redemption;
-        let class = self.issuer.class_of(account).await?.ok_or(SubmitError::AccountUnknown)?;
+        let class = self.issuer.class_of(account, today).await?.ok_or(SubmitError::AccountUnknown)?;
         let cap = self.policy.current().policy().redeem_cap(class).unwrap_or_else(|| {
             tracing::warn!(class, "an account has a class that the policy does not know: it cannot redeem");
             Amount::ZERO

@@ -28,6 +28,7 @@ fn refusal(error: SubmitError) -> Refusal {
             Refusal::new(ErrorReason::PolicyMoved, text).with("epoch", epoch).with("policy_hash", hash)
         }
         SubmitError::KeyExpired { key } => Refusal::new(ErrorReason::KeyExpired, text).with("key_id", key),
+        SubmitError::GrantRefused => Refusal::new(ErrorReason::GrantRefused, text),
         SubmitError::AccountUnknown => Refusal::new(ErrorReason::AccountUnknown, text),
         SubmitError::CapExceeded { left } => {
             Refusal::new(ErrorReason::CapExceeded, text).with("cap", "redeem_per_day").with("left", left.get())

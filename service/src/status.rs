@@ -120,6 +120,10 @@ pub fn code(reason: ErrorReason) -> Code {
         | ErrorReason::CapExceeded
         | ErrorReason::LiabilitiesExceeded
         | ErrorReason::LogContradiction
+        | ErrorReason::RegistrationWaits
+        | ErrorReason::WalletRevoked
+        | ErrorReason::GrantOutstanding
+        | ErrorReason::GrantRefused
         | ErrorReason::NotRegistered => Code::FailedPrecondition,
         ErrorReason::NotInvited => Code::PermissionDenied,
         ErrorReason::Overloaded => Code::ResourceExhausted,

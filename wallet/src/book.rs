@@ -28,7 +28,7 @@ use crate::{
     error::WalletError,
     history::HistoryItem,
     operation::Operation,
-    record::{Hex, Inbox, Pins, Profile, Record, Trust},
+    record::{Hex, Inbox, Pins, Profile, Record, Renewal, Trust},
     scan::Log,
     terms,
     vault::{Change, Plain, RecordId, Vault},
@@ -41,6 +41,7 @@ const PROFILE: RecordId = RecordId::new([0; 16]);
 const INBOX: RecordId = RecordId::new([1; 16]);
 const STATE: RecordId = RecordId::new([2; 16]);
 const TRUST: RecordId = RecordId::new([3; 16]);
+const RENEWAL: RecordId = RecordId::new([9; 16]);
 
 /// A note that waits to be claimed.
 #[derive(Clone)]
@@ -78,6 +79,7 @@ pub(crate) struct Book {
     profile: Profile,
     inbox: Inbox,
     trust: Trust,
+    renewal: Option<Renewal>,
     /// Derived from the seed for the pinned issuer.
     keys: Option<Arc<WalletKeys>>,
     keyring: Arc<BTreeMap<KeyId, PublicKey>>,
@@ -123,6 +125,7 @@ impl Book {
             profile: Profile { seed: Hex::new(&[]), identity: None, pins: None, pid: None, restoring: false },
             inbox: Inbox::default(),
             trust: Trust::default(),
+            renewal: None,
             keys: None,
             keyring: Arc::default(),
             state: None,
@@ -144,6 +147,7 @@ impl Book {
                 Record::Profile(profile) => book.profile = profile,
                 Record::Inbox(inbox) => book.inbox = inbox,
                 Record::Trust(trust) => book.trust = trust,
+                Record::Renewal(renewal) => book.renewal = Some(renewal),
                 Record::State(state) => {
                     let state = Credential::<WalletState>::from_secret_bytes(state.as_bytes());
                     book.state = Some(Arc::new(state.map_err(|_| torn("the wallet's state is malformed"))?));

@@ -79,8 +79,15 @@ fn is_refusal(reason: ErrorReason) -> bool {
 
 /// A refusal as an error for the owner.
 pub(crate) fn refusal(server: Server, failure: &Failure) -> WalletError {
-    use farthing_ecash::amount::Amount;
+    use farthing_ecash::{amount::Amount, calendar::Day};
     let amount = |key| failure.number(key).map(Amount::new);
+    let day = |key| u32::try_from(failure.number(key)?).ok().map(Day::new);
+    if let (ErrorReason::RegistrationWaits, Some(from)) = (failure.reason, day("from_day")) {
+        return WalletError::RegistrationWaits { from };
+    }
+    if let (ErrorReason::GrantOutstanding, Some(last)) = (failure.reason, day("last_day")) {
+        return WalletError::GrantOutstanding { from: Day::new(last.get().saturating_add(1)) };
+    }
     match failure.reason {
         ErrorReason::InsufficientBalance => WalletError::AccountTooLow { available: amount("available") },
         ErrorReason::CapExceeded => WalletError::CapExceeded {
@@ -88,6 +95,7 @@ pub(crate) fn refusal(server: Server, failure: &Failure) -> WalletError {
             left: amount("left"),
         },
         ErrorReason::IdentityTaken => WalletError::IdentityTaken,
+        ErrorReason::WalletRevoked => WalletError::WalletRevoked,
         ErrorReason::NotInvited => WalletError::NotInvited,
         ErrorReason::AccountUnknown => WalletError::AccountUnknown,
         ErrorReason::KeyExpired => WalletError::KeyExpired,

@@ -4,6 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use farthing_ecash::{
     amount::Amount,
+    calendar::Day,
     identity::{Identity, IdentityError},
     seed::SeedError,
 };
@@ -194,6 +195,27 @@ pub enum WalletError {
         /// Whose wallet it is.
         identity: Identity,
     },
+    /// The identity had another wallet, which was lost and may still be valid.
+    #[error(
+        "the account is open, and money can be withdrawn, paid and redeemed; receiving has to wait until the lost wallet of this \
+         identity is not valid any more: the registration is finished from {from} on"
+    )]
+    RegistrationWaits {
+        /// The first day on which the issuer signs it.
+        from: Day,
+    },
+    /// The operator has revoked the wallet.
+    #[error(
+        "the issuer has revoked this wallet, because its owner reported it lost: its money can still be paid and redeemed, and \
+         the next wallet of the identity receives; if you did not report it, ask the issuer's operator"
+    )]
+    WalletRevoked,
+    /// Another renewal of the same wallet was granted lately.
+    #[error("a renewal was granted to this wallet lately, and another one is from {from} on: try again then")]
+    GrantOutstanding {
+        /// The first day of the next.
+        from: Day,
+    },
     /// The identity has been registered with another wallet.
     #[error("this identity has a wallet already: use that one, or ask the issuer's operator")]
     IdentityTaken,
@@ -375,6 +397,9 @@ impl WalletError {
             Self::NotSignedYet { .. } | Self::NotCosigned { .. } | Self::NotListedYet { .. } => {
                 ErrorReason::CheckpointUnknown
             }
+            Self::RegistrationWaits { .. } => ErrorReason::RegistrationWaits,
+            Self::WalletRevoked => ErrorReason::WalletRevoked,
+            Self::GrantOutstanding { .. } => ErrorReason::GrantOutstanding,
             Self::LogContradictsItself { .. } => ErrorReason::LogContradiction,
             Self::NotRegistered | Self::RestoreUnfinished | Self::IdentityMissing => ErrorReason::NotRegistered,
             Self::AlreadyRegistered { .. } | Self::OtherIdentity { .. } | Self::IdentityTaken => {

@@ -63,6 +63,8 @@ pub enum OperationKind {
     Refund,
     /// A note made into two, to be claimed or taken back on different days.
     Split,
+    /// The registration is valid for longer, or of another class.
+    Renew,
 }
 
 /// How far an item got.

@@ -75,6 +75,6 @@ pub use payment_request::PaymentRequest;
 pub use report::{
     AccountInfo, Balance, EndingMoney, IncomingPayment, LogStanding, OutgoingPayment, PendingPayment, PendingReason,
     PendingRefund, PlannedPart, Receipt, ReceiptCaps, ReceiveReport, RefundReport, RegisterOutcome, Registration,
-    RestoreReport, Restored, Restricted, Resumed, Standing, WalletInfo,
+    RenewOutcome, RestoreReport, Restored, Restricted, Resumed, Standing, WalletInfo,
 };
 pub use wallet::{Holding, Options, Progress, Wallet, Watch};

@@ -14,6 +14,7 @@ mod pay;
 mod redeem;
 mod refund;
 mod register;
+mod renew;
 mod settle;
 mod spent;
 mod split;
@@ -49,6 +50,7 @@ pub(crate) use pay::Pay;
 pub(crate) use redeem::Redeem;
 pub(crate) use refund::Refund;
 pub(crate) use register::Register;
+pub(crate) use renew::Renew;
 pub(crate) use split::{Split, SplitExpired};
 pub(crate) use swap::Swap;
 pub(crate) use withdraw::Withdraw;
@@ -108,6 +110,7 @@ pub(crate) enum Intent {
     Split(Split),
     SplitExpired(SplitExpired),
     Refund(Refund),
+    Renew(Renew),
 }
 
 /// What an operation consumes.
@@ -139,6 +142,7 @@ impl Intent {
             Self::Swap(_) => OperationKind::Swap,
             Self::Split(_) | Self::SplitExpired(_) => OperationKind::Split,
             Self::Refund(_) => OperationKind::Refund,
+            Self::Renew(_) => OperationKind::Renew,
         }
     }
 
@@ -148,7 +152,7 @@ impl Intent {
 
     /// Whether it consumes the wallet's state: there is one such operation at a time.
     pub(crate) const fn consumes_state(&self) -> bool {
-        matches!(self, Self::Claim(_) | Self::Refund(_))
+        matches!(self, Self::Claim(_) | Self::Refund(_) | Self::Renew(_))
     }
 
     /// Whether the wallet's state is an input, consumed or shown.
@@ -168,6 +172,7 @@ impl Intent {
             (Self::Split(split), Season::Payments(terms)) => split.build(terms, keys, inputs),
             (Self::SplitExpired(split), Season::Payments(terms)) => split.build(terms, keys, inputs),
             (Self::Refund(refund), Season::Payments(terms)) => refund.build(terms, keys, inputs),
+            (Self::Renew(renew), Season::Payments(terms)) => renew.build(terms, keys, inputs),
             _ => Err(WalletError::Internal { what: "an operation was built for the wrong server".to_owned() }),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, io};
 
-use farthing_ecash::{amount::Amount, calendar::Month, identity::Identity, transaction::TransactionId};
+use farthing_ecash::{amount::Amount, calendar::Month, identity::Identity, seed::Nonce, transaction::TransactionId};
 use farthing_proto::v1::ErrorReason;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
@@ -155,6 +155,27 @@ pub(crate) struct LogTrust {
     pub(crate) checkpoint: Option<String>,
 }
 
+/// A renewal that was or is to be made.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Renewal {
+    /// The nonce of its grant, 24 bytes.
+    pub(crate) nonce: Hex,
+    /// The serial of the state that it was built for, once it was: under one nonce only one state is ever sealed.
+    pub(crate) state: Option<Hex>,
+}
+
+impl Renewal {
+    /// Whether the nonce may be used for the state with this serial.
+    pub(crate) fn fits(&self, serial: &[u8; 32]) -> bool {
+        self.state.as_ref().is_none_or(|state| state.as_bytes() == serial)
+    }
+
+    pub(crate) fn nonce(&self) -> Result<Nonce, WalletError> {
+        let nonce = self.nonce.as_bytes().try_into().map(Nonce::new);
+        nonce.map_err(|_| WalletError::Damaged { what: "the nonce of a renewal is malformed".to_owned() })
+    }
+}
+
 /// A note that waits to be claimed.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct StoredNote {
@@ -179,6 +200,7 @@ pub(crate) enum Record {
     Profile(Profile),
     Inbox(Inbox),
     Trust(Trust),
+    Renewal(Renewal),
     State(Hex),
     Coin(Hex),
     Note(StoredNote),

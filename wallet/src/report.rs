@@ -71,6 +71,23 @@ pub enum RegisterOutcome {
     },
 }
 
+/// What became of a renewal.
+#[derive(Debug, Clone)]
+pub enum RenewOutcome {
+    /// The registration as it is now.
+    Renewed(Registration),
+    /// There is nothing to renew: all others are valid for as long, and the class is that of the account.
+    NotDue {
+        /// The last month in which the registration is valid. The wallet renews in it by itself.
+        valid_through: Month,
+    },
+    /// A server could not be asked to the end. Asking again is safe.
+    Pending {
+        /// Why, for people.
+        delay: String,
+    },
+}
+
 /// How much may be received, by the caps of the wallet's class. `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceiptCaps {
@@ -115,6 +132,9 @@ pub struct WalletInfo {
     pub identity: Option<Identity>,
     /// The registration, once it is finished.
     pub registration: Option<Registration>,
+    /// The account is open, and the registration is finished from this day on: a lost wallet of the identity may be valid
+    /// before.
+    pub registration_from: Option<Day>,
     /// The currency of all amounts, from the first contact with the issuer on.
     pub currency: Option<Currency>,
     /// What may be received. Needs the redeemer.
@@ -196,6 +216,8 @@ pub struct ReceiveReport {
     pub worthless: u64,
     /// Why claiming did not come to an end, for people.
     pub delay: Option<String>,
+    /// Why the wallet, which is to be renewed, is not renewed yet, for people.
+    pub not_renewed: Option<String>,
 }
 
 /// A payment to this wallet's identity.

@@ -73,7 +73,7 @@ impl Log {
         match kind {
             OperationKind::Register | OperationKind::Withdraw => Self::Issuance,
             OperationKind::Pay | OperationKind::Receive | OperationKind::Redeem | OperationKind::Swap => Self::Payments,
-            OperationKind::Refund | OperationKind::Split => Self::Payments,
+            OperationKind::Refund | OperationKind::Split | OperationKind::Renew => Self::Payments,
         }
     }
 

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     error::WalletError,
     history::RequestId,
-    report::RegisterOutcome,
+    report::{RegisterOutcome, RenewOutcome},
     wallet::{Progress, Wallet},
 };
 
@@ -92,6 +92,27 @@ impl WalletService for WalletApi {
         }
     }
 
+    async fn renew(&self, _: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
+        let answer = match self.wallet.renew().await.map_err(refused)? {
+            RenewOutcome::Renewed(registration) => v1::RenewResponse {
+                state: v1::OperationState::Done.into(),
+                renewed: true,
+                class_name: registration.class_name,
+                valid_through: registration.valid_through.to_string(),
+            },
+            RenewOutcome::NotDue { valid_through } => v1::RenewResponse {
+                state: v1::OperationState::Done.into(),
+                valid_through: valid_through.to_string(),
+                ..Default::default()
+            },
+            RenewOutcome::Pending { delay } => {
+                tell_delay(Some(&delay));
+                v1::RenewResponse { state: v1::OperationState::Pending.into(), ..Default::default() }
+            }
+        };
+        Ok(Response::new(answer))
+    }
+
     async fn withdraw(
         &self,
         request: Request<v1::WalletServiceWithdrawRequest>,
@@ -133,6 +154,7 @@ impl WalletService for WalletApi {
             available: report.available.get(),
             plan: report.plan.iter().map(encode::planned).collect(),
             left_today: report.left_today.map(Amount::get),
+            not_renewed: report.not_renewed.unwrap_or_default(),
         }))
     }
 

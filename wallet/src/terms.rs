@@ -10,6 +10,7 @@ use farthing_ecash::{
     policy::{PolicyBody, UNRESTRICTED},
     rule::{self, Rule},
     transaction::Header,
+    validity::ValidityCalendar,
 };
 use farthing_policy::Policy;
 use farthing_service::clock;
@@ -25,6 +26,8 @@ use crate::{
 pub(crate) struct Issuance {
     pub(crate) key: PublicKey,
     pub(crate) day: Day,
+    /// Until when states that are signed now are valid.
+    pub(crate) calendar: ValidityCalendar,
 }
 
 /// What payments, claims, redemptions and swaps are built under.
@@ -200,7 +203,6 @@ mod tests {
     use farthing_ecash::{
         amount::Currency,
         keys::{KeyDates, SigningKey},
-        validity::ValidityCalendar,
     };
     use getrandom::{SysRng, rand_core::UnwrapErr};
 

@@ -14,6 +14,11 @@ impl Inbox {
         ValidityCalendar::new(*months).ok()
     }
 
+    /// The newest calendar that is known.
+    pub(crate) fn newest_calendar(&self) -> Option<ValidityCalendar> {
+        self.calendar_before(u64::MAX)
+    }
+
     /// Checks that a state signed in this month, with this entry of the issuance log, is valid for as long as all others.
     pub(crate) fn check_validity(&self, index: u64, month: Month, validity: Month) -> Result<(), WalletError> {
         let wrong = |what| Err(Log::Issuance.contradiction(what));

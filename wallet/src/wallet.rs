@@ -5,6 +5,7 @@ pub(crate) mod inner;
 mod receive;
 mod refund;
 mod register;
+mod renew;
 mod restore;
 mod resume;
 mod roll;
@@ -40,7 +41,8 @@ use crate::{
     history::{HistoryItem, HistoryPage, RequestId},
     payment_request::PaymentRequest,
     report::{
-        Balance, Receipt, ReceiveReport, RefundReport, RegisterOutcome, RestoreReport, Resumed, Standing, WalletInfo,
+        Balance, Receipt, ReceiveReport, RefundReport, RegisterOutcome, RenewOutcome, RestoreReport, Resumed, Standing,
+        WalletInfo,
     },
     terms,
     vault::{self, Vault},
@@ -301,12 +303,27 @@ impl Wallet {
     ///
     /// # Errors
     /// [`WalletError::AlreadyRegistered`] for another identity, [`WalletError::IdentityTaken`],
-    /// [`WalletError::NotInvited`], [`WalletError::InvalidIdentity`], [`WalletError::Unreachable`].
+    /// [`WalletError::NotInvited`], [`WalletError::InvalidIdentity`], [`WalletError::Unreachable`];
+    /// [`WalletError::RegistrationWaits`] when the account is open and the rest has to wait: it goes on by itself.
     pub async fn register(&self, identity: &str, invitation: &str) -> Result<RegisterOutcome, WalletError> {
         let (identity, invitation) = (identity.to_owned(), Zeroizing::new(invitation.to_owned()));
         self.run(|inner| async move {
             inner.ready().await?;
             inner.register(&identity, &invitation).await
+        })
+        .await
+    }
+
+    /// Renews the registration when it is to be renewed: in the window that the issuer's calendar sets, later, or when the
+    /// class of the account has changed. [`Wallet::receive`] does so by itself in the window.
+    ///
+    /// # Errors
+    /// [`WalletError::NotRegistered`], [`WalletError::WalletRevoked`], [`WalletError::GrantOutstanding`],
+    /// [`WalletError::NotSignedYet`], [`WalletError::Contradiction`], [`WalletError::Unreachable`].
+    pub async fn renew(&self) -> Result<RenewOutcome, WalletError> {
+        self.run(|inner| async move {
+            inner.ready().await?;
+            inner.renew().await
         })
         .await
     }

@@ -37,6 +37,12 @@ impl Grant {
         Self { hidden: request.hidden, class, validity, last_day }
     }
 
+    /// Whether it was given to this request, or to the same one of another day: the same `P̂`.
+    #[must_use]
+    pub fn is_for(&self, request: &GrantRequest) -> bool {
+        self.hidden == request.hidden
+    }
+
     /// The 44 bytes of its entry: P̂, class, validity, last day.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -3,11 +3,15 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
-use farthing_ecash::amount::{Amount, Currency};
+use farthing_ecash::{
+    amount::{Amount, Currency},
+    calendar::Month,
+};
 use farthing_issuer::{config::Config, error::RunError};
 use farthing_proto::v1::{
     Account, CreateAccountRequest, CreditRequest, GetSupplyRequest, InviteRequest, ListAccountsRequest,
-    RestrictedBalance, issuer_admin_service_client::IssuerAdminServiceClient,
+    RestrictedBalance, RevokeRequest, RevokeResponse, SetClassRequest,
+    issuer_admin_service_client::IssuerAdminServiceClient,
 };
 use farthing_service::{
     channel::{self, Deadlines},
@@ -70,6 +74,20 @@ enum Command {
         #[arg(long)]
         class: String,
     },
+    /// Changes the class of an identity: of its account at once, of its wallet when it is renewed.
+    SetClass {
+        /// The identity, such as alice@bank.example.
+        identity: String,
+        /// A class of the policy, such as person.
+        #[arg(long)]
+        class: String,
+    },
+    /// Revokes a lost wallet and prints an invitation for the next one, which has the account at once and receives when the
+    /// lost one is not valid any more.
+    Revoke {
+        /// The identity, such as alice@bank.example.
+        identity: String,
+    },
     /// Tells how much money was withdrawn and redeemed.
     Supply,
 }
@@ -105,6 +123,19 @@ impl Admin {
                 let request = InviteRequest { identity, class_name: class };
                 let invitation = client.invite(request).await.map_err(refused)?.into_inner().invitation;
                 (format!("{invitation}\n"), json!({ "invitation": invitation }))
+            }
+            Command::SetClass { identity, class } => {
+                let request = SetClassRequest { identity: identity.clone(), class_name: class.clone() };
+                client.set_class(request).await.map_err(refused)?;
+                let text = format!("{identity} is of the class {class}; its wallet is when it renews\n");
+                (text, json!({ "identity": identity, "class": class }))
+            }
+            Command::Revoke { identity } => {
+                let revoked = client.revoke(RevokeRequest { identity }).await.map_err(refused)?.into_inner();
+                let RevokeResponse { invitation, valid_through } = revoked;
+                let valid_through = Month::new(valid_through).to_string();
+                let text = format!("{invitation}\nthe revoked wallet may be valid until the end of {valid_through}\n");
+                (text, json!({ "invitation": invitation, "valid_through": valid_through }))
             }
             Command::Supply => {
                 let supply = client.get_supply(GetSupplyRequest {}).await.map_err(refused)?.into_inner();
@@ -144,7 +175,11 @@ async fn list(client: &mut Client) -> Result<Vec<Account>, RunError> {
 }
 
 fn line(account: &Account, money: impl Fn(u64) -> String) -> String {
-    let wallet = if account.registered { "wallet registered" } else { "no wallet yet" };
+    let wallet = match account {
+        Account { waiting: true, .. } => "wallet waits for the end of the one before",
+        Account { registered: true, .. } => "wallet registered",
+        _ => "no wallet yet",
+    };
     let parts =
         account.restricted.iter().map(|part| format!(" + {}{}", money(part.amount), purpose_text(&part.purpose)));
     let balance = money(account.balance) + &parts.collect::<String>();
@@ -152,10 +187,11 @@ fn line(account: &Account, money: impl Fn(u64) -> String) -> String {
 }
 
 fn document(account: &Account) -> Value {
-    let Account { identity, class_name, balance, registered, restricted: parts } = account;
+    let Account { identity, class_name, balance, registered, waiting, restricted: parts } = account;
     let restricted = restricted(parts);
     json!({
         "identity": identity, "class": class_name, "balance": balance, "restricted": restricted, "registered": registered,
+        "waiting": waiting,
     })
 }
 

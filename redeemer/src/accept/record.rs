@@ -23,6 +23,7 @@ use crate::{
     liabilities::{Liabilities, Reservation},
     policy::{PolicyFence, PolicyInForce},
     redemption::{CAPS, Payout},
+    renewal::{GRANTS, grant_key},
 };
 
 /// Transaction id → index of its entry.
@@ -72,7 +73,7 @@ impl Records {
         }
     }
 
-    /// Checks that nothing that a transaction consumes was consumed by another one. That the transaction itself was written
+    /// Checks that nothing that a transaction consumes, serials and grants, was consumed by another one. That the transaction itself was written
     /// a moment ago is found out by [`Records::write`].
     ///
     /// # Errors
@@ -84,6 +85,12 @@ impl Records {
                 Some(by) if by != id.as_bytes() => return Err(self.spent_by(&by).await?),
                 _ => {}
             }
+        }
+        if let Some(grant) = grant_key(transaction.core())
+            && let Some(by) = self.log.store().get(GRANTS, &grant).await?
+            && by != id.as_bytes()
+        {
+            return Err(self.spent_by(&by).await?);
         }
         Ok(())
     }
@@ -142,7 +149,9 @@ impl Records {
                 Outcome::Conflict { space: IDS, existing: Some(index), .. } => {
                     self.answer_at(index_from(&index)?, transaction.core_bytes()).await
                 }
-                Outcome::Conflict { space: NULLIFIERS, existing: Some(by), .. } => Err(self.spent_by(&by).await?),
+                Outcome::Conflict { space: NULLIFIERS | GRANTS, existing: Some(by), .. } => {
+                    Err(self.spent_by(&by).await?)
+                }
                 Outcome::Conflict { .. } => Err(SubmitError::Internal("the store is not consistent")),
                 Outcome::Unknown => {
                     // It may have been written: so it counts.
@@ -196,6 +205,9 @@ fn batch(
     }
     for nullifier in core.nullifiers() {
         batch = batch.put(NULLIFIERS, *nullifier.as_bytes(), *id.as_bytes());
+    }
+    if let Some(grant) = grant_key(core) {
+        batch = batch.expect_absent(GRANTS, grant).put(GRANTS, grant, *id.as_bytes());
     }
     batch = batch.append(PAYMENTS, entry, transaction.proof_bytes(), Some((IDS, id.as_bytes().to_vec())));
     match payout {

@@ -10,8 +10,8 @@ use std::{
 use farthing_ecash::keys::KeyId;
 use farthing_ledger::{checkpoint::Checkpoint, hash::Hash, key::LogSigner};
 use farthing_proto::v1::{
-    CreditRedemptionRequest, CreditRedemptionResponse, ErrorReason, GetIssuanceCheckpointRequest,
-    GetIssuanceCheckpointResponse, LookUpAccountRequest, LookUpAccountResponse,
+    CreditRedemptionRequest, CreditRedemptionResponse, ErrorReason, GetGrantRequest, GetGrantResponse,
+    GetIssuanceCheckpointRequest, GetIssuanceCheckpointResponse, LookUpAccountRequest, LookUpAccountResponse,
     redemption_service_server::{RedemptionService, RedemptionServiceServer},
 };
 use farthing_service::{
@@ -48,6 +48,8 @@ pub(crate) struct Books {
     pub(crate) credits: Mutex<BTreeMap<Vec<u8>, Credit>>,
     /// How often each transaction id was delivered.
     pub(crate) deliveries: Mutex<BTreeMap<Vec<u8>, u32>>,
+    /// Grants by their index in the issuance log.
+    pub(crate) grants: Mutex<HashMap<u64, Vec<u8>>>,
     /// How often an account was looked up.
     pub(crate) look_ups: Mutex<u32>,
     /// So many credits are booked, but their answers are lost.
@@ -69,6 +71,7 @@ impl Default for Books {
             accounts: Mutex::default(),
             credits: Mutex::default(),
             deliveries: Mutex::default(),
+            grants: Mutex::default(),
             look_ups: Mutex::default(),
             answers_to_lose: Mutex::default(),
             announced: Mutex::default(),
@@ -161,6 +164,11 @@ impl RedemptionService for Service {
         *self.0.look_ups.lock().unwrap() += 1;
         let class = self.0.accounts.lock().unwrap().get(&request.into_inner().account_key).copied();
         Ok(Response::new(LookUpAccountResponse { exists: class.is_some(), class: class.unwrap_or(0) }))
+    }
+
+    async fn get_grant(&self, request: Request<GetGrantRequest>) -> Result<Response<GetGrantResponse>, Status> {
+        let grant = self.0.grants.lock().unwrap().get(&request.into_inner().log_index).cloned();
+        Ok(Response::new(GetGrantResponse { grant: grant.unwrap_or_default() }))
     }
 
     async fn get_issuance_checkpoint(

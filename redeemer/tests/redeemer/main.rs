@@ -18,6 +18,7 @@ mod redemption;
 mod refund;
 mod refused;
 mod reload;
+mod renewal;
 mod restart;
 mod split;
 mod wallet;

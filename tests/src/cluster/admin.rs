@@ -1,10 +1,10 @@
 //! What the issuer's operator does.
 
-use farthing_ecash::amount::Amount;
+use farthing_ecash::{amount::Amount, calendar::Month};
 use farthing_issuer::config::Config;
 use farthing_proto::v1::{
-    Account, CreateAccountRequest, CreditRequest, GetSupplyRequest, InviteRequest, ListAccountsRequest,
-    issuer_admin_service_client::IssuerAdminServiceClient,
+    Account, CreateAccountRequest, CreditRequest, GetSupplyRequest, InviteRequest, ListAccountsRequest, RevokeRequest,
+    SetClassRequest, issuer_admin_service_client::IssuerAdminServiceClient,
 };
 use farthing_service::{
     channel::{self, Deadlines},
@@ -39,6 +39,27 @@ impl Cluster {
     pub async fn invite(&self, identity: &str, class: &str) -> Result<String, Failure> {
         let request = InviteRequest { identity: identity.to_owned(), class_name: class.to_owned() };
         Ok(self.admin()?.invite(request).await?.into_inner().invitation)
+    }
+
+    /// Changes the class of an identity.
+    ///
+    /// # Errors
+    /// What the issuer answers.
+    pub async fn set_class(&self, identity: &str, class: &str) -> Result<(), Failure> {
+        let request = SetClassRequest { identity: identity.to_owned(), class_name: class.to_owned() };
+        self.admin()?.set_class(request).await?;
+        Ok(())
+    }
+
+    /// Revokes the wallet of an identity. Answers the invitation for the next one, and through which month the revoked one may
+    /// be valid.
+    ///
+    /// # Errors
+    /// What the issuer answers.
+    pub async fn revoke(&self, identity: &str) -> Result<(String, Month), Failure> {
+        let request = RevokeRequest { identity: identity.to_owned() };
+        let revoked = self.admin()?.revoke(request).await?.into_inner();
+        Ok((revoked.invitation, Month::new(revoked.valid_through)))
     }
 
     /// Credits an account.

@@ -6,12 +6,12 @@ use farthing_ecash::{
     coin::Coin, credential::Credential, identity::Pid, note::Note, refund::Refundable, wallet_state::WalletState,
 };
 
-use super::{Book, HeldNote, HeldRefundable, INBOX, PROFILE, STATE, TRUST};
+use super::{Book, HeldNote, HeldRefundable, INBOX, PROFILE, RENEWAL, STATE, TRUST};
 use crate::{
     error::WalletError,
     history::{HistoryItem, OperationKind, OperationState},
     operation::Operation,
-    record::{Hex, Inbox, Pins, Record, StoredNote, StoredRefundable, Trust},
+    record::{Hex, Inbox, Pins, Record, Renewal, StoredNote, StoredRefundable, Trust},
     scan::Log,
     vault::{Change, RecordId},
 };
@@ -26,6 +26,8 @@ pub(crate) enum Edit {
     Pins(Pins),
     Inbox(Inbox),
     Trust(Trust),
+    /// The nonce of a renewal, before its grant is asked for.
+    Renewal(Renewal),
     State(Credential<WalletState>),
     AddCoin(Credential<Coin>),
     DropCoin(RecordId),
@@ -51,6 +53,7 @@ enum Ready {
     Pins(Pins),
     Inbox(Inbox),
     Trust(Trust),
+    Renewal(Renewal),
     State(Arc<Credential<WalletState>>),
     Coin(RecordId, Arc<Credential<Coin>>),
     DropCoin(RecordId),
@@ -97,6 +100,9 @@ impl Book {
                 }
                 Edit::Trust(trust) => {
                     (Change::Put(TRUST, Record::Trust(trust.clone()).to_plain()?), Ready::Trust(trust))
+                }
+                Edit::Renewal(renewal) => {
+                    (Change::Put(RENEWAL, Record::Renewal(renewal.clone()).to_plain()?), Ready::Renewal(renewal))
                 }
                 Edit::State(state) => {
                     let record = Record::State(Hex::new(&state.to_secret_bytes()));
@@ -156,6 +162,7 @@ impl Book {
             Ready::Pins(pins) => self.profile.pins = Some(pins),
             Ready::Inbox(inbox) => self.inbox = inbox,
             Ready::Trust(trust) => self.trust = trust,
+            Ready::Renewal(renewal) => self.renewal = Some(renewal),
             Ready::State(state) => self.state = Some(state),
             Ready::Coin(id, coin) => self.keep_coin(id, coin),
             Ready::DropCoin(id) => {

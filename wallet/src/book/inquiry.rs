@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use farthing_ecash::{
     amount::{Amount, Currency},
+    calendar::Day,
     coin::Coin,
     credential::{Credential, Nullifier},
     identity::{Identity, Pid},
@@ -19,7 +20,7 @@ use crate::{
     error::WalletError,
     history::{HistoryItem, HistoryPage, OperationKind, OperationState, RequestId},
     operation::{Inputs, Intent, Operation},
-    record::{Inbox, Trust},
+    record::{Inbox, Renewal, Trust},
     report::{Balance, Restricted},
     scan::Log,
     select::Candidate,
@@ -59,6 +60,28 @@ impl Book {
     /// The state of the registered wallet.
     pub(crate) fn state(&self) -> Result<Arc<Credential<WalletState>>, WalletError> {
         self.state.clone().ok_or(WalletError::NotRegistered)
+    }
+
+    /// Refuses what needs an account, when the wallet has none: it has one once it is registered, or waits for that.
+    pub(crate) fn check_account(&self) -> Result<(), WalletError> {
+        match self.state() {
+            Err(_) if self.waits_until().is_some() => Ok(()),
+            state => state.map(drop),
+        }
+    }
+
+    /// From which day on the registration is signed, while it has to wait.
+    pub(crate) fn waits_until(&self) -> Option<Day> {
+        let waits = self.operations.values().find_map(|operation| match &operation.intent {
+            Intent::Register(register) => register.waits_until,
+            _ => None,
+        });
+        waits.map(Day::new)
+    }
+
+    /// The renewal that was begun last.
+    pub(crate) fn renewal(&self) -> Option<&Renewal> {
+        self.renewal.as_ref()
     }
 
     /// The issuer's keys, by id.

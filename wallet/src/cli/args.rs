@@ -93,6 +93,10 @@ pub(super) enum Command {
     ///
     /// The invitation code is asked for on the terminal, or read from a file: it is a secret, and the command line is not.
     Register(Register),
+    /// Renew the registration, when it is time or your class has changed
+    ///
+    /// `farthing receive` and the daemon do so by themselves in the last month of a validity period.
+    Renew,
     /// Take money from your account into the wallet
     Withdraw(Withdraw),
     /// Pay an identity

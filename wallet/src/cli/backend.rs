@@ -149,6 +149,7 @@ macro_rules! calls {
 calls! {
     get_info: GetInfoRequest => GetInfoResponse;
     register: WalletServiceRegisterRequest => WalletServiceRegisterResponse;
+    renew: RenewRequest => RenewResponse;
     withdraw: WalletServiceWithdrawRequest => WalletServiceWithdrawResponse;
     pay: PayRequest => PayResponse;
     receive: ReceiveRequest => ReceiveResponse;

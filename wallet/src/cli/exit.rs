@@ -81,6 +81,9 @@ impl From<ErrorReason> for Exit {
             ErrorReason::KeyExpired
             | ErrorReason::IdentityTaken
             | ErrorReason::NotInvited
+            | ErrorReason::WalletRevoked
+            | ErrorReason::GrantOutstanding
+            | ErrorReason::GrantRefused
             | ErrorReason::CapExceeded
             | ErrorReason::LiabilitiesExceeded
             | ErrorReason::AccountUnknown
@@ -92,6 +95,7 @@ impl From<ErrorReason> for Exit {
             | ErrorReason::StoreUnavailable
             | ErrorReason::PeerUnreachable
             | ErrorReason::CheckpointUnknown
+            | ErrorReason::RegistrationWaits
             | ErrorReason::TimedOut => Self::Pending,
             ErrorReason::ProofInvalid | ErrorReason::AlreadySpent => Self::Evidence,
             ErrorReason::LogContradiction => Self::Distrust,

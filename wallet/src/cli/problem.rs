@@ -104,6 +104,14 @@ const fn next(reason: ErrorReason) -> &'static str {
         ErrorReason::IdentityTaken => {
             "Somebody, perhaps you with another wallet, is registered under this identity. Ask the issuer."
         }
+        ErrorReason::RegistrationWaits => {
+            "`farthing info` shows from when on. `farthing receive` finishes the registration then; a daemon does so by itself."
+        }
+        ErrorReason::WalletRevoked => {
+            "Pay or redeem what is left in this wallet, and use the new one. Did you not report it lost? Ask the issuer."
+        }
+        ErrorReason::GrantOutstanding => "Run `farthing renew` again when that time is over.",
+        ErrorReason::GrantRefused => "Run `farthing renew` again: it asks the issuer for another leave to renew.",
         ErrorReason::NotInvited => "Ask the issuer for an invitation for exactly this identity; each works once.",
         ErrorReason::Overloaded => "The server has too much to do. Wait a little and run the command again.",
         ErrorReason::StoreUnavailable | ErrorReason::PeerUnreachable | ErrorReason::TimedOut => {

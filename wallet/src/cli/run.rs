@@ -58,6 +58,7 @@ async fn command(cli: &Cli, output: &Output) -> Result<Exit, Problem> {
         Command::Init(arguments) => init::init(arguments, &session).await,
         Command::Restore(arguments) => restore::restore(arguments, &session).await,
         Command::Register(arguments) => init::register(arguments, &session).await,
+        Command::Renew => moves::renew(&session).await,
         Command::Withdraw(arguments) => moves::withdraw(arguments, &session).await,
         Command::Pay(arguments) => moves::pay(arguments, &session).await,
         Command::Receive => moves::receive(&session).await,

@@ -21,7 +21,7 @@ mod trust;
 
 pub(super) use history::history;
 pub(super) use info::{Place, info};
-pub(super) use moves::{paid, redeemed, withdrawn};
+pub(super) use moves::{paid, redeemed, renewed, withdrawn};
 pub(super) use receipts::{received, refunded};
 pub(super) use trust::{gone_on, trust};
 
@@ -215,6 +215,7 @@ pub(super) fn operation(kind: v1::OperationKind) -> &'static str {
         v1::OperationKind::Swap => "exchange of coins",
         v1::OperationKind::Refund => "refund",
         v1::OperationKind::Split => "split of a payment",
+        v1::OperationKind::Renew => "renewal",
     }
 }
 

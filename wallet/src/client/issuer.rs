@@ -4,12 +4,13 @@ use farthing_ecash::{
     account::{AccountKey, AccountProof},
     calendar::Day,
     keys::{KeyId, PublicKey},
+    renew::{Grant, GrantRequest},
     seal::EncryptionKey,
     validity::ValidityCalendar,
 };
 use farthing_proto::v1::{
     GetAccountRequest, GetAccountResponse, GetDirectoryBucketRequest, GetIssuerRequest, RegisterRequest,
-    WithdrawRequest, issuer_service_client::IssuerServiceClient,
+    RequestGrantRequest, WithdrawRequest, issuer_service_client::IssuerServiceClient,
 };
 
 use super::{CallError, Client};
@@ -107,6 +108,18 @@ impl IssuerClient {
         };
         let reply = self.0.call(call).await?.into_inner();
         Ok(Reply { answer: reply.answer, log_index: reply.log_index })
+    }
+
+    /// Asks for leave to renew. The same request gets the same again.
+    pub(crate) async fn grant(&self, request: &GrantRequest) -> Result<(Grant, u64), WalletError> {
+        let message = RequestGrantRequest { request: request.to_bytes() };
+        let call = |channel| {
+            let message = message.clone();
+            async move { IssuerServiceClient::new(channel).request_grant(message).await }
+        };
+        let answer = self.0.call(call).await.map_err(CallError::into_error)?.into_inner();
+        let grant = Grant::from_bytes(&answer.grant).map_err(|_| malformed("a malformed grant"))?;
+        Ok((grant, answer.log_index))
     }
 
     pub(crate) async fn bucket(&self, prefix_bits: u32, prefix: u32) -> Result<Bucket, WalletError> {

@@ -6,7 +6,7 @@ use farthing_ecash::{credential::issue::Answer, statement::Statement, transactio
 use farthing_proto::v1::ErrorReason;
 
 use super::{
-    Draft, Inputs, Intent, Operation, Reply, Request, Season,
+    Draft, Inputs, Intent, Operation, Register, Reply, Request, Season,
     settle::{Settlement, server_of},
 };
 use crate::{
@@ -107,6 +107,7 @@ impl Inner {
                     self.rebuild(id, &sent, &refused).await?
                 }
                 ErrorReason::PeriodMoved | ErrorReason::PolicyMoved => Next::Settled(pending(&refused.to_string())),
+                ErrorReason::RegistrationWaits => Next::Settled(self.wait(id, &refused).await?),
                 ErrorReason::AlreadySpent => Next::Settled(self.already_spent(id, &refused.failure).await?),
                 _ => return Err(self.give_up(id, &sent, refusal(refused.server, &refused.failure)).await?),
             };
@@ -114,6 +115,22 @@ impl Inner {
                 return Ok(settled);
             }
         }
+    }
+
+    /// The account is open, and the registration is signed when the wallet before is not valid any more.
+    async fn wait(&self, id: RecordId, refused: &CallError) -> Result<Settled, WalletError> {
+        let error = refusal(refused.server, &refused.failure);
+        let WalletError::RegistrationWaits { from } = &error else { return Ok(pending(&refused.to_string())) };
+        let mut book = self.book.lock().await;
+        if let Some(operation) = book.operation(id)
+            && let Intent::Register(register) = &operation.intent
+            && register.waits_until != Some(from.get())
+        {
+            let register = Register { waits_until: Some(from.get()), ..register.clone() };
+            let operation = Operation { intent: Intent::Register(register), ..Operation::clone(&operation) };
+            book.commit(vec![Edit::Operation(id, operation)]).await?;
+        }
+        Ok(Settled::Pending { delay: error.to_string() })
     }
 
     async fn send(&self, operation: &Operation) -> Result<Reply, CallError> {

@@ -12,6 +12,9 @@ use crate::{error::WalletError, terms::Issuance};
 pub(crate) struct Register {
     pub(crate) identity: String,
     pub(crate) invitation: String,
+    /// The account is open; the day from which on the registration is signed, counted from 1970-01-01.
+    #[serde(default)]
+    pub(crate) waits_until: Option<u32>,
 }
 
 impl Register {

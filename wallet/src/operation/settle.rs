@@ -13,7 +13,7 @@ use farthing_ecash::{
     note::Note,
     pay, redeem,
     refund::{self, Refundable},
-    register,
+    register, renew,
     seed::WalletKeys,
     split,
     statement::Statement,
@@ -108,12 +108,16 @@ impl Settlement {
                 let parts = split::finish_expired(core, &answer, key, keys, self.refundable.as_ref()?).ok()?;
                 Some(Outputs { refundables: parts.into(), ..Outputs::default() })
             }
+            Statement::Renew => {
+                let old = self.state.as_ref()?;
+                let state = renew::finish(core, &answer, key, keys, old.attributes()).ok()?;
+                Some(Outputs { state: Some(state), ..Outputs::default() })
+            }
             Statement::Redeem => redeem::finish(core, &answer, key, keys).ok().map(coin),
             Statement::Swap => {
                 let coins = swap::finish(core, &answer, key, keys).ok()?;
                 Some(Outputs { coins, ..Outputs::default() })
             }
-            Statement::Renew => None,
         }
     }
 }

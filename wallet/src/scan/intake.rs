@@ -22,7 +22,7 @@ use farthing_ecash::{
     policy::UNRESTRICTED,
     redeem,
     refund::{self, Refundable},
-    register,
+    register, renew,
     seed::WalletKeys,
     split,
     statement::Statement,
@@ -281,6 +281,12 @@ impl<'b> Intake<'b> {
                 let amount = total(refundables.iter().map(|part| part.note().attributes().value()));
                 Outcome { refundables, whole: Some(whole), ..Outcome::nothing(amount) }
             }
+            Statement::Renew => {
+                let old = self.state.clone().ok_or_else(wrong)?;
+                let state = renew::finish(core, answer, key, keys, old.attributes()).map_err(|_| wrong())?;
+                let follows = core.nullifiers().any(|serial| serial == old.nullifier());
+                Outcome { state: follows.then_some(state), ..Outcome::nothing(Amount::ZERO) }
+            }
             Statement::Redeem => {
                 let coin = redeem::finish(core, answer, key, keys).map_err(|_| wrong())?;
                 Outcome::new(coin, Amount::new(publics.amount))
@@ -289,9 +295,6 @@ impl<'b> Intake<'b> {
                 let coins = swap::finish(core, answer, key, keys).map_err(|_| wrong())?;
                 let amount = total(coins.iter().map(spent));
                 Outcome { coins, ..Outcome::nothing(amount) }
-            }
-            Statement::Renew => {
-                return Err(log.contradiction(format!("entry {index} is of a later version of this wallet")).into());
             }
         };
         let item = self.record(index, entry, core, &outcome)?;
@@ -548,6 +551,7 @@ fn kind_of(statement: Statement) -> OperationKind {
         Statement::Swap => OperationKind::Swap,
         Statement::Split | Statement::SplitExpired => OperationKind::Split,
         Statement::Refund => OperationKind::Refund,
+        Statement::Renew => OperationKind::Renew,
         _ => OperationKind::Receive,
     }
 }

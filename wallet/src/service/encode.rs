@@ -41,6 +41,7 @@ pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
         strange_directory_entry: info.strange_directory,
         account_restricted: account.map_or_else(Vec::new, |account| restricted(&account.restricted)),
         ending_money: info.ending.iter().map(ending).collect(),
+        registration_from: info.registration_from.map_or_else(String::new, |day| day.to_string()),
     }
 }
 
@@ -193,5 +194,6 @@ pub(crate) fn kind(kind: OperationKind) -> v1::OperationKind {
         OperationKind::Swap => v1::OperationKind::Swap,
         OperationKind::Refund => v1::OperationKind::Refund,
         OperationKind::Split => v1::OperationKind::Split,
+        OperationKind::Renew => v1::OperationKind::Renew,
     }
 }

@@ -27,7 +27,7 @@ impl Inner {
         if let Some(issuance) = &issuance {
             issuance_log_size = self.book.lock().await.trust().last(Log::Issuance)?.map(|last| last.head().size);
             anonymity_set_size = note_problem(self.directory_size().await, &mut problems);
-            if self.book.lock().await.state().is_ok() {
+            if self.book.lock().await.check_account().is_ok() {
                 account = note_problem(self.account(issuance).await, &mut problems);
             }
         }
@@ -36,6 +36,7 @@ impl Inner {
         Ok(WalletInfo {
             identity: book.identity()?,
             registration: registration(&book, last.as_deref())?,
+            registration_from: book.waits_until(),
             currency: book.currency(),
             receipt_caps: terms.as_deref().and_then(|terms| caps(&book, terms)),
             account,

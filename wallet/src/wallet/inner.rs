@@ -131,7 +131,7 @@ impl Inner {
             let fits = |entry: &Entry| terms::check_announced(&known, key, entry.day());
             self.check_public(Log::Issuance, EntryKind::Key, &key.to_bytes(), index, fits).await?;
         }
-        self.believe_calendar(&facts).await?;
+        let calendar = self.believe_calendar(&facts).await?;
         let mut book = self.book.lock().await;
         // Another call may have pinned more meanwhile.
         let mut keys = book.pins().map_or_else(Vec::new, |pins| pins.keys.clone());
@@ -141,7 +141,7 @@ impl Inner {
         let key = book.keyring().get(&facts.current).cloned();
         let key = key.ok_or_else(|| WalletError::Internal { what: "a pinned key is missing".to_owned() })?;
         terms::check_signs(Server::Issuer, &key, facts.day)?;
-        Ok(Arc::new(Issuance { key, day: facts.day }))
+        Ok(Arc::new(Issuance { key, day: facts.day, calendar }))
     }
 
     /// Pins the key of a log, or compares it.

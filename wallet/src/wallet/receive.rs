@@ -16,9 +16,9 @@ use crate::{
     book::{Book, HeldNote},
     error::WalletError,
     history::HistoryItem,
-    operation::{Claim, Intent, Season, Settled, Split, claim_rule},
+    operation::{Claim, Intent, Operation, Season, Settled, Split, claim_rule},
     plan::{self, Caps, Counters, Manner, Part, Piece, Step},
-    report::{IncomingPayment, PendingPayment, PendingReason, PlannedPart, ReceiveReport},
+    report::{IncomingPayment, PendingPayment, PendingReason, PlannedPart, ReceiveReport, RenewOutcome},
     terms::Terms,
     vault::RecordId,
 };
@@ -26,7 +26,7 @@ use crate::{
 impl Inner {
     pub(super) async fn receive(&self, progress: Progress) -> Result<ReceiveReport, WalletError> {
         let _turn = self.receiving.lock().await;
-        self.book.lock().await.state()?;
+        self.finish_registration().await?;
         let mut terms = self.terms().await?;
         let mut report = ReceiveReport::default();
         let mut claimed = Vec::new();
@@ -35,6 +35,9 @@ impl Inner {
         (report.scanned, report.worthless) = (scan.scanned, scan.worthless);
         tracing::debug!(scanned = scan.scanned, "looked through the payment log");
 
+        let (not_renewed, in_use) = self.renew_by_itself().await?;
+        report.not_renewed = not_renewed;
+        report.delay = report.delay.or(in_use);
         // Notes of a claim that failed are left for another time, so that this comes to an end.
         let mut tried = BTreeSet::new();
         while report.delay.is_none() {
@@ -85,6 +88,45 @@ impl Inner {
             unrestricted.and_then(|rule| left_today(state.attributes(), rule.attributes(), terms.header.day));
         report.available = book.available(UNRESTRICTED);
         Ok(report)
+    }
+
+    /// Goes on with a registration that had to wait.
+    async fn finish_registration(&self) -> Result<(), WalletError> {
+        let waiting = {
+            let book = self.book.lock().await;
+            let waits = |operation: &Operation| matches!(operation.intent, Intent::Register(_));
+            let found = book.operations().find(|(_, operation)| waits(operation)).map(|(id, _)| id);
+            book.waits_until().and(found)
+        };
+        if let Some(id) = waiting {
+            let driving = self.driving(id);
+            self.drive(&driving).await?;
+        }
+        let book = self.book.lock().await;
+        match book.waits_until() {
+            Some(from) => Err(WalletError::RegistrationWaits { from }),
+            None => book.state().map(drop),
+        }
+    }
+
+    /// Renews the state if that is due. What it has failed by is told; payments are claimed all the same, unless a renewal is
+    /// under way, which the second text then says.
+    async fn renew_by_itself(&self) -> Result<(Option<String>, Option<String>), WalletError> {
+        match self.renew_in_turn(false).await {
+            Ok(RenewOutcome::Pending { delay }) => Ok((Some(delay.clone()), Some(delay))),
+            Ok(RenewOutcome::Renewed(_) | RenewOutcome::NotDue { .. }) => Ok((None, None)),
+            Err(
+                error @ (WalletError::DiskFull
+                | WalletError::Storage { .. }
+                | WalletError::Internal { .. }
+                | WalletError::LogContradictsItself { .. }),
+            ) => Err(error),
+            Err(error) => {
+                let text = error.to_string();
+                let in_use = self.uses_state().await.map(|_| text.clone());
+                Ok((Some(text), in_use))
+            }
+        }
     }
 
     /// Finishes a claim or refund that was begun before: there can only be one at a time.

@@ -45,8 +45,11 @@ impl Inner {
                 return self.registered().await;
             } else {
                 let identity = identity.as_str().to_owned();
-                let intent =
-                    Intent::Register(Register { identity: identity.clone(), invitation: invitation.to_owned() });
+                let intent = Intent::Register(Register {
+                    identity: identity.clone(),
+                    invitation: invitation.to_owned(),
+                    waits_until: None,
+                });
                 let item = self.new_item(&book, &intent, None);
                 let inbox = Inbox { next: start, issuance_next: issuance_start, ..book.inbox().clone() };
                 let edits = vec![Edit::Identity(Some(identity)), Edit::Inbox(inbox)];
@@ -55,7 +58,10 @@ impl Inner {
         };
         match self.drive(&driving).await? {
             Settled::Done => self.registered().await,
-            Settled::Pending { delay } => Ok(RegisterOutcome::Pending { delay }),
+            Settled::Pending { delay } => match self.book.lock().await.waits_until() {
+                Some(from) => Err(WalletError::RegistrationWaits { from }),
+                None => Ok(RegisterOutcome::Pending { delay }),
+            },
         }
     }
 

@@ -49,7 +49,7 @@ impl Inner {
         if let Some(receipt) = self.repeated(request_id, same).await? {
             return Ok(receipt);
         }
-        self.book.lock().await.state()?;
+        self.book.lock().await.check_account()?;
         // Money for anything needs no policy, and so not the redeemer.
         let number = if purpose.is_empty() { UNRESTRICTED } else { self.terms().await?.purpose(purpose)? };
         let issuance = self.issuance().await?;
@@ -122,7 +122,7 @@ impl Inner {
         if let Some(receipt) = self.repeated(request_id, same).await? {
             return Ok(receipt);
         }
-        self.book.lock().await.state()?;
+        self.book.lock().await.check_account()?;
         let need = Need { amount, purpose: UNRESTRICTED, payment: false };
         let terms = self.terms().await?;
         let intent = Intent::Redeem(Redeem { amount: amount.get() });

@@ -22,6 +22,7 @@ use farthing_ecash::{
     keys::{KeyDates, KeyRing, PublicKey, SigningKey},
     policy::PolicyBody,
     register::RegisterOpening,
+    renew::{Grant, GrantRequest},
     rule::sign_rules,
     statement::Statement,
     transaction::{Transaction, TransactionId},
@@ -105,6 +106,10 @@ pub(crate) struct Books {
     /// Until when states are valid, and what registrations get instead.
     pub(crate) calendar: ValidityCalendar,
     pub(crate) own_validity: Option<Month>,
+    /// Grants that are good, and where the log has them.
+    grants: Vec<(Grant, u64)>,
+    /// What happens to the next request for a grant; only its answer can be lost.
+    pub(crate) lose_grant: bool,
     pub(crate) fates: VecDeque<Fate>,
     delayed: Vec<(Vec<u8>, Vec<u8>)>,
     directory: BTreeMap<[u8; 32], Vec<u8>>,
@@ -209,6 +214,8 @@ impl Bank {
             foreign_key: false,
             calendar: ValidityCalendar::new(6).unwrap(),
             own_validity: None,
+            grants: Vec::new(),
+            lose_grant: false,
             fates: VecDeque::new(),
             delayed: Vec::new(),
             directory: BTreeMap::new(),
@@ -516,6 +523,20 @@ impl Books {
         signed
     }
 
+    /// Logs a grant, or gives the same again.
+    fn grant(&mut self, request: &GrantRequest) -> Result<(Grant, u64), Refusal> {
+        let today = Day::new(self.day);
+        self.grants.retain(|(grant, _)| grant.last_day >= today);
+        if let Some(granted) = self.grants.iter().find(|(grant, _)| grant.is_for(request)) {
+            return Ok(*granted);
+        }
+        let validity = self.own_validity.unwrap_or(self.calendar.validity(today.month()));
+        let grant = Grant::new(request, 1, validity, Day::new(self.day + 7));
+        let index = self.issue(EntryKind::Grant, grant.to_bytes());
+        self.grants.push((grant, index));
+        Ok((grant, index))
+    }
+
     /// What the protocol says: recorded, then day and policy, then serials, then the proof.
     fn carry_out(&mut self, transaction: &[u8], private: &[u8]) -> Result<(Vec<u8>, u64), Refusal> {
         let transaction =
@@ -564,6 +585,14 @@ impl Books {
             }
             Statement::Withdraw | Statement::Redeem => {
                 AccountOpening::from_bytes(private).unwrap().check(transaction.core()).unwrap();
+            }
+            Statement::Renew => {
+                let core = transaction.core();
+                let granted =
+                    self.grants.iter().any(|(grant, index)| *index == core.publics().grant && grant.covers(core));
+                if !granted {
+                    return Err(Refusal::new(ErrorReason::GrantRefused, "there is no such grant"));
+                }
             }
             _ => addition = Addition::of(transaction.core(), policy.terms().months),
         }

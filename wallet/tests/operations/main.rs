@@ -9,5 +9,6 @@ mod distrust;
 mod receiving;
 mod refund;
 mod refusal;
+mod renewal;
 mod restoring;
 mod trust;

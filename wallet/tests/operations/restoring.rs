@@ -16,12 +16,12 @@ fn eur(cents: u64) -> Amount {
     Amount::new(cents)
 }
 
-fn quiet() -> farthing_wallet::Progress {
+pub(crate) fn quiet() -> farthing_wallet::Progress {
     Arc::new(|_, _| {})
 }
 
 /// A registered wallet with its words.
-async fn with_words(bank: &Bank, name: &str) -> (Wallet, String) {
+pub(crate) async fn with_words(bank: &Bank, name: &str) -> (Wallet, String) {
     let (dir, connection) = (bank.dir(name), bank.connection());
     let made = Wallet::create_with(&dir, PASSPHRASE, &connection, None, bank.options()).await.unwrap();
     made.0.register(&identity(name).to_string(), "invited").await.unwrap();
@@ -33,7 +33,7 @@ async fn device(bank: &Bank, name: &str, words: &str) -> Wallet {
     Wallet::create_from_words(&bank.dir(name), PASSPHRASE, &bank.connection(), words, bank.options()).await.unwrap()
 }
 
-async fn restore(bank: &Bank, name: &str, words: &str, whose: &str) -> (Wallet, RestoreReport) {
+pub(crate) async fn restore(bank: &Bank, name: &str, words: &str, whose: &str) -> (Wallet, RestoreReport) {
     let wallet = device(bank, name, words).await;
     let report = wallet.restore(Some(&identity(whose)), quiet()).await.unwrap();
     (wallet, report)

@@ -39,6 +39,13 @@ pub(super) async fn withdraw(arguments: &Withdraw, session: &Session<'_>) -> Res
     told(&shown, state, "issuer", session)
 }
 
+/// Renews the registration.
+pub(super) async fn renew(session: &Session<'_>) -> Result<Exit, Problem> {
+    let answer = session.with_wallet("renewing", Asks::Servers, async |wallet| wallet.renew(v1::RenewRequest {}).await);
+    let answer = answer.await?;
+    told(&show::renewed(&answer), answer.state(), "redeemer", session)
+}
+
 /// Pays money back into the account.
 pub(super) async fn redeem(arguments: &Redeem, session: &Session<'_>) -> Result<Exit, Problem> {
     amount::check(&arguments.amount)?;

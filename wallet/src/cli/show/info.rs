@@ -37,6 +37,10 @@ fn facts(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Vec<(&'s
             ),
             (true, _) => format!("{identity}, class {class}, valid through {through}"),
             (false, "") => "none yet: `farthing register IDENTITY`".to_owned(),
+            (false, _) if !answer.registration_from.is_empty() => {
+                let from = printable(&answer.registration_from);
+                format!("{identity}, receives from {from} on: until then the lost wallet before may be valid")
+            }
             (false, _) => format!("{identity}, not registered yet"),
         },
     )];
@@ -125,6 +129,7 @@ fn document(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Value
         "registered": answer.registered,
         "class": optional(&answer.class_name),
         "valid_through": optional(&answer.valid_through),
+        "registration_from": optional(&answer.registration_from),
         "currency": money.document(),
         "receipt_caps": caps,
         "account_balance": answer.account_balance,

@@ -6,6 +6,25 @@ use serde_json::{Value, json};
 
 use super::{Money, Shown, hex, optional, printable, state};
 
+/// A renewal.
+pub(in crate::cli) fn renewed(answer: &v1::RenewResponse) -> Shown {
+    let (class, through) = (printable(&answer.class_name), printable(&answer.valid_through));
+    let text = match (answer.state(), answer.renewed) {
+        (v1::OperationState::Done, true) => format!("Renewed: class {class}, valid through {through}.\n"),
+        (v1::OperationState::Done, false) => format!(
+            "There is nothing to renew: the registration is valid through {through}, and it renews by itself in that month.\n"
+        ),
+        _ => "The renewal is not finished.\n".to_owned(),
+    };
+    let document = json!({
+        "state": state(answer.state()),
+        "renewed": answer.renewed,
+        "class": optional(&answer.class_name),
+        "valid_through": optional(&answer.valid_through),
+    });
+    Shown { text, document }
+}
+
 /// A withdrawal.
 pub(in crate::cli) fn withdrawn(
     answer: &v1::WalletServiceWithdrawResponse,

@@ -34,6 +34,9 @@ pub(in crate::cli) fn received(answer: &v1::ReceiveResponse, money: &Money) -> S
         text += &format!("Waiting: {amount}{}: {why}\n", incoming_remarks(&payment));
     }
     text += &plan_text("claimed", &answer.plan, money);
+    if !answer.not_renewed.is_empty() {
+        text += &format!("The registration is not renewed yet: {}\n", printable(&answer.not_renewed));
+    }
     if let Some(left) = answer.left_today.filter(|_| !answer.pending.is_empty()) {
         text += &format!("{} more can be received today.\n", money.text(left));
     }
@@ -52,6 +55,7 @@ pub(in crate::cli) fn received(answer: &v1::ReceiveResponse, money: &Money) -> S
         "pending": pending.collect::<Vec<_>>(),
         "plan": plan(&answer.plan),
         "left_today": answer.left_today,
+        "not_renewed": optional(&answer.not_renewed),
         "available": answer.available,
         "currency": money.document(),
     });
@@ -252,6 +256,7 @@ mod tests {
             available: 1_000,
             plan: days,
             left_today: Some(0),
+            ..Default::default()
         };
         let shown = received(&answer, &euro());
         assert_eq!(

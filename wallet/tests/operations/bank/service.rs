@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use farthing_ecash::{
     entry::{Entry, EntryKind},
     keys::PublicKey,
+    renew::GrantRequest,
     statement::Statement,
     transaction::Core,
 };
@@ -19,10 +20,10 @@ use farthing_proto::v1::{
     GetConsistencyProofResponse, GetDirectoryBucketRequest, GetDirectoryBucketResponse, GetEntryRequest,
     GetEntryResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetIssuerRequest, GetIssuerResponse,
     GetLogSizeRequest, GetLogSizeResponse, GetRedeemerRequest, GetRedeemerResponse, GetTileRequest, GetTileResponse,
-    ListCheckpointsRequest, ListCheckpointsResponse, LogEntry, RegisterRequest, RegisterResponse, StreamEntriesRequest,
-    StreamEntriesResponse, SubmitTransactionRequest, SubmitTransactionResponse, WithdrawRequest, WithdrawResponse,
-    issuer_service_server::IssuerService, ledger_service_server::LedgerService,
-    redeemer_service_server::RedeemerService, stream_entries_response::Item,
+    ListCheckpointsRequest, ListCheckpointsResponse, LogEntry, RegisterRequest, RegisterResponse, RequestGrantRequest,
+    RequestGrantResponse, StreamEntriesRequest, StreamEntriesResponse, SubmitTransactionRequest,
+    SubmitTransactionResponse, WithdrawRequest, WithdrawResponse, issuer_service_server::IssuerService,
+    ledger_service_server::LedgerService, redeemer_service_server::RedeemerService, stream_entries_response::Item,
 };
 use farthing_service::status::Refusal;
 use tonic::{Request, Response, Status};
@@ -96,6 +97,19 @@ impl IssuerService for Desk {
         }
         let (answer, log_index) = self.receive(&request.transaction, &request.private_part)?;
         Ok(Response::new(RegisterResponse { answer, log_index }))
+    }
+
+    async fn request_grant(
+        &self,
+        request: Request<RequestGrantRequest>,
+    ) -> Result<Response<RequestGrantResponse>, Status> {
+        let request = GrantRequest::from_bytes(&request.into_inner().request).unwrap();
+        let mut books = self.books.lock().unwrap();
+        let (grant, log_index) = books.grant(&request)?;
+        if std::mem::take(&mut books.lose_grant) {
+            return Err(broken());
+        }
+        Ok(Response::new(RequestGrantResponse { grant: grant.to_bytes(), log_index }))
     }
 
     async fn withdraw(&self, request: Request<WithdrawRequest>) -> Result<Response<WithdrawResponse>, Status> {
