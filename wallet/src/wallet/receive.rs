@@ -111,7 +111,7 @@ impl Inner {
 
     /// Renews the state if that is due. What it has failed by is told; payments are claimed all the same, unless a renewal is
     /// under way, which the second text then says.
-    async fn renew_by_itself(&self) -> Result<(Option<String>, Option<String>), WalletError> {
+    pub(super) async fn renew_by_itself(&self) -> Result<(Option<String>, Option<String>), WalletError> {
         match self.renew_in_turn(false).await {
             Ok(RenewOutcome::Pending { delay }) => Ok((Some(delay.clone()), Some(delay))),
             Ok(RenewOutcome::Renewed(_) | RenewOutcome::NotDue { .. }) => Ok((None, None)),

@@ -50,6 +50,9 @@ impl Inner {
         let before = self.book.lock().await.unclaimed();
         // The log tells what payees have claimed meanwhile.
         self.catch_up(Some(&terms), &progress).await?;
+        // A refund shows the validity of the state, as a claim does, and comes months after the payment.
+        let (_, in_use) = self.renew_by_itself().await?;
+        report.delay = report.delay.or(in_use);
 
         let mut asked = asked;
         let (mut tried, mut ended) = (BTreeSet::new(), false);
