@@ -169,6 +169,7 @@ async fn a_crash_at_any_step_of_a_refund_loses_nothing() {
     let alice = bank.rich("alice", &[2_000]).await;
     alice.pay(&identity("bob"), eur(1_300), "", RequestId::random()).await.unwrap();
     bank.pass_days(TO_FEBRUARY);
+    alice.renew().await.unwrap();
     let crashes = Crashes::record(&bank, "alice");
     crashes.now();
     assert_eq!(alice.refund(None).await.unwrap().refunded.len(), 1);
