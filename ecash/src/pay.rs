@@ -20,7 +20,7 @@ use crate::{
     policy::PolicyBody,
     range::RangeOpening,
     seal::{self, EncryptionKey, Memo, NotePlaintext, SelfPlaintext},
-    seed::{OutputSecret, WalletKeys},
+    seed::{Nonce, OutputSecret, WalletKeys},
     sigma::{
         relation::{Relation, minus, plus},
         witness::Secret,
@@ -115,36 +115,17 @@ pub(crate) fn draft<'a>(
 
     let mut publics = Publics::new(keys.fresh_nonce(rng, &spending.serials(), header.day));
     publics.fee = terms.fee.get();
-    let secret = |index, name| keys.output_secret(&publics.nonce, index, name);
     let change = spending.output(keys, &publics, 0, change_value);
-    let (rho, blind, psi) =
-        (secret(1, OutputSecret::Serial), secret(1, OutputSecret::Blind), secret(1, OutputSecret::Refund));
-    let tag = refund_tag(&Point::new(RistrettoPoint::mul_base(&psi)));
     let pid = payment.payee.scalar();
-    let purpose = Scalar::from(spending.purpose);
-    let C_note = Point::new(commit(&[
-        (Generator::Value, value.into()),
-        (Generator::Owner, pid),
-        (Generator::Serial, rho),
-        (Generator::Purpose, purpose),
-        (Generator::Refund, tag),
-        (Generator::Blind, blind),
-    ]));
-    let note = NotePlaintext {
-        value: payment.amount,
-        purpose: spending.purpose,
-        serial: rho,
-        refund: tag,
-        expiry: header.day.month().plus(terms.months),
-        blind,
-        memo: payment.memo.clone(),
-    };
+    let expiry = header.day.month().plus(terms.months);
+    let note = plaintext(keys, &publics.nonce, payment.amount, spending.purpose, expiry, payment.memo.clone());
+    let C_note = Point::new(commitment(&note, &payment.payee));
     let ct_note = seal::seal_note(payment.encryption_key, &header.key, C_note.as_bytes(), &note, rng);
-    let mut plaintext = SelfPlaintext::new(Statement::Pay);
-    plaintext.purpose = spending.purpose;
-    plaintext.value_1 = Amount::new(change_value);
-    plaintext.value_2 = payment.amount;
-    plaintext.aux = payment.payee.to_bytes();
+    let mut own = SelfPlaintext::new(Statement::Pay);
+    own.purpose = spending.purpose;
+    own.value_1 = Amount::new(change_value);
+    own.value_2 = payment.amount;
+    own.aux = payment.payee.to_bytes();
 
     let mut witness = std::mem::take(&mut spending.witness);
     witness
@@ -152,21 +133,51 @@ pub(crate) fn draft<'a>(
         .set(Secret::Serial, change.serial)
         .set(Secret::Blind1, change.blind)
         .set(Secret::Pid, pid)
-        .set(Secret::NoteSerial, rho)
-        .set(Secret::RefundTag, tag)
-        .set(Secret::Blind2, blind);
-    let mut note_range = RangeOpening::money(value, pid, rho, purpose, tag, blind);
+        .set(Secret::NoteSerial, note.serial)
+        .set(Secret::RefundTag, note.refund)
+        .set(Secret::Blind2, note.blind);
+    let purpose = Scalar::from(spending.purpose);
+    let mut note_range = RangeOpening::money(value, pid, note.serial, purpose, note.refund, note.blind);
     note_range.minimum = terms.minimum.get();
     let core = Core {
         statement: Statement::Pay,
         header: *header,
         inputs: spending.inputs(),
-        ct_self: seal::seal_self(keys.self_key(), &publics.nonce, &header.key, &plaintext),
+        ct_self: seal::seal_self(keys.self_key(), &publics.nonce, &header.key, &own),
         publics,
         commitments: vec![Point::new(change.commitment()), C_note],
         delivery: Some(Delivery { ct_note: Box::new(ct_note), bucket: payment.payee.bucket(terms.bucket_bits) }),
     };
     Ok(Draft { core, witness, openings: vec![change.range(), note_range] })
+}
+
+/// What the payee of a payment of this wallet needs in order to claim it. It is sealed to the payee; whoever is not registered
+/// yet is handed it in a link. The payer's wallet makes it again from the payment's nonce at any time.
+#[must_use]
+pub fn plaintext(
+    keys: &WalletKeys,
+    nonce: &Nonce,
+    amount: Amount,
+    purpose: u32,
+    expiry: Month,
+    memo: Memo,
+) -> NotePlaintext {
+    let secret = |name| keys.output_secret(nonce, 1, name);
+    let tag = refund_tag(&Point::new(RistrettoPoint::mul_base(&secret(OutputSecret::Refund))));
+    let (serial, blind) = (secret(OutputSecret::Serial), secret(OutputSecret::Blind));
+    NotePlaintext { value: amount, purpose, serial, refund: tag, expiry, blind, memo }
+}
+
+/// `C_note` of a note for this identity.
+fn commitment(note: &NotePlaintext, payee: &Pid) -> RistrettoPoint {
+    commit(&[
+        (Generator::Value, note.value.get().into()),
+        (Generator::Owner, payee.scalar()),
+        (Generator::Serial, note.serial),
+        (Generator::Purpose, note.purpose.into()),
+        (Generator::Refund, note.refund),
+        (Generator::Blind, note.blind),
+    ])
 }
 
 /// Turns the redeemer's answer into the change, a coin that may be worth nothing. `expiry` is the month that the policy
@@ -210,19 +221,12 @@ pub fn restore(
     keys: &WalletKeys,
 ) -> Result<RestoredPayment, VerificationFailure> {
     let change = finish(core, answer, key, expiry, keys)?;
-    let plaintext = seal::open_own(core, Statement::Pay, keys)?;
-    let payee = Pid::from_bytes(plaintext.aux).map_err(|_| VerificationFailure)?;
-    let secret = |name| keys.output_secret(&core.publics.nonce, 1, name);
-    let C_note = commit(&[
-        (Generator::Value, plaintext.value_2.get().into()),
-        (Generator::Owner, payee.scalar()),
-        (Generator::Serial, secret(OutputSecret::Serial)),
-        (Generator::Purpose, plaintext.purpose.into()),
-        (Generator::Refund, refund_tag(&Point::new(RistrettoPoint::mul_base(&secret(OutputSecret::Refund))))),
-        (Generator::Blind, secret(OutputSecret::Blind)),
-    ]);
+    let own = seal::open_own(core, Statement::Pay, keys)?;
+    let payee = Pid::from_bytes(own.aux).map_err(|_| VerificationFailure)?;
+    let note = plaintext(keys, &core.publics.nonce, own.value_2, own.purpose, expiry, Memo::default());
+    let C_note = commitment(&note, &payee);
     if core.commitment(Commitment::Note).is_none_or(|logged| logged.point() != C_note) {
         return Err(VerificationFailure);
     }
-    Ok(RestoredPayment { change, payee, amount: plaintext.value_2 })
+    Ok(RestoredPayment { change, payee, amount: own.value_2 })
 }

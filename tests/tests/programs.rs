@@ -78,6 +78,26 @@ async fn every_command_does_its_job_and_answers_one_document() {
     assert!(uri.starts_with("farthing:"), "{uri}");
     let (code, paid) = alice.json(&["--yes", "pay", uri]).unwrap();
     assert_eq!((code, &paid["available"]), (0, &15_480_000.into()), "{paid}");
+    // Its payee knows what it was paid for.
+    let (_, requests) = bob.json(&["requests"]).unwrap();
+    assert_eq!(requests["requests"][0]["state"], "open", "{requests}");
+    let (_, received) = bob.json(&["receive"]).unwrap();
+    assert_eq!(received["claimed"][0]["request_reference"], request["reference"], "{received}");
+    let (_, requests) = bob.json(&["requests"]).unwrap();
+    let made = &requests["requests"][0];
+    assert_eq!((&made["state"], &made["received"]), (&"paid".into(), &1_000_000.into()), "{requests}");
+    assert_eq!(made["payments"][0]["payment_id"], paid["payment_id"]);
+    for (name, begins) in [("request.png", &b"\x89PNG\r\n\x1a\n"[..]), ("request.svg", b"<svg ")] {
+        let file = dir.path().join(name);
+        let arguments = ["request", "2.00", "--expires", "7d", "--out", file.to_str().unwrap()];
+        let (code, request) = bob.json(&arguments).unwrap();
+        assert_eq!((code, request["file"].as_str()), (0, file.to_str()), "{request}");
+        assert!(request["uri"].as_str().unwrap().contains("&expires="), "{request}");
+        assert!(std::fs::read(&file).unwrap().starts_with(begins));
+    }
+    // Without somebody who can be asked, a request is not paid by mistake.
+    let (code, refused) = alice.json(&["pay", uri]).unwrap();
+    assert_eq!((code, refused["error"]["reason"].as_str()), (2, Some("USAGE")), "{refused}");
 
     // The same request id does not pay twice; with another amount it is refused.
     let id = "00112233445566778899aabbccddeeff";
@@ -112,6 +132,9 @@ async fn every_command_does_its_job_and_answers_one_document() {
     assert!(history["items"].as_array().unwrap().len() >= 6, "{history}");
     let (_, info) = bob.json(&["info"]).unwrap();
     assert_eq!(info["identity"], BOB);
+    // Pay, claim, pay, claim, pay, redeem; the last of them may not be signed yet.
+    assert_eq!(info["anonymity_set_size"], 2);
+    assert!(info["transactions_today"].as_u64().is_some_and(|today| (1..=6).contains(&today)), "{info}");
 
     // What is in the log is shown to others, who need no wallet for that.
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
@@ -187,6 +210,67 @@ async fn a_command_that_was_killed_is_finished_by_the_next_which_says_so() {
     assert_eq!(received["claimed"].as_array().unwrap().len(), 1);
     cluster.wait_until_paid_out().await.unwrap();
     assert_eq!(cluster.account_balance(ALICE).await.unwrap(), eur("29.00"));
+    cluster.stop().await.unwrap();
+}
+
+/// A line of standard input.
+fn fed(farthing: &Farthing, arguments: &[&str], line: &str) -> (i32, serde_json::Value) {
+    use std::io::Write as _;
+    let mut command = farthing.command(&[arguments, &["--json"]].concat());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{line}").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let document = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{}", text(&ended)));
+    (ended.status.code().unwrap(), document)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_registered_is_paid_by_a_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(&dir.path().join("servers"), Setup::with_policy(POLICY)).await.unwrap();
+    let urls = || (format!("https://{}", cluster.issuer_address()), format!("https://{}", cluster.redeemer_address()));
+    let (issuer, redeemer) = urls();
+    let alice = set_up(&cluster, &dir.path().join("alice"), ALICE, issuer, redeemer).await;
+    assert_eq!(alice.json(&["withdraw", "20.00"]).unwrap().0, 0);
+
+    // Not by mistake, also not when every question is answered with yes.
+    let arguments = ["pay", "new@person.example", "5", "--memo", "welcome"];
+    for more in [&[][..], &["--yes"]] {
+        let (code, refused) = alice.json(&[&arguments, more].concat()).unwrap();
+        assert_eq!((code, refused["error"]["reason"].as_str()), (3, Some("IDENTITY_UNKNOWN")), "{refused}");
+        assert!(refused["error"]["next"].as_str().unwrap().contains("--unregistered"), "{refused}");
+    }
+    let (code, paid) = alice.json(&[&arguments[..], &["--unregistered"]].concat()).unwrap();
+    assert_eq!((code, paid["unregistered"].as_bool()), (0, Some(true)), "{paid}");
+    assert_eq!(paid["available"], 14_990_000);
+    let link = paid["link"].as_str().unwrap();
+    assert!(link.starts_with("farthing:claim/"), "{link}");
+    let (code, again) = alice.json(&["link", paid["payment_id"].as_str().unwrap()]).unwrap();
+    assert_eq!((code, &again["link"], &again["memo"]), (0, &paid["link"], &"welcome".into()), "{again}");
+    assert_eq!(again["refundable_from"], paid["refundable_from"]);
+    let shown = text(&alice.run(&["link", paid["payment_id"].as_str().unwrap()]).unwrap());
+    assert!(shown.starts_with(link) && shown.contains("5.00 EUR"), "{shown}");
+    let (_, history) = alice.json(&["history", "-n", "1"]).unwrap();
+    assert_eq!(history["items"][0]["unregistered"], true);
+
+    let (issuer, redeemer) = urls();
+    let person = set_up(&cluster, &dir.path().join("person"), "new@person.example", issuer, redeemer).await;
+    let (code, received) = person.json(&["receive"]).unwrap();
+    assert_eq!((code, received["claimed"].as_array().unwrap().len()), (0, 0), "{received}");
+    // From standard input nobody else on the machine sees it.
+    let (code, received) = fed(&person, &["receive", "-"], link);
+    assert_eq!((code, &received["links"][0]["state"]), (0, &"claimed".into()), "{received}");
+    assert_eq!(
+        (&received["claimed"][0]["amount"], &received["claimed"][0]["memo"]),
+        (&5_000_000.into(), &"welcome".into())
+    );
+    let (code, received) = person.json(&["receive", link]).unwrap();
+    assert_eq!((code, &received["links"][0]["state"]), (0, &"claimed_before".into()), "{received}");
+    assert_eq!(received["available"], 5_000_000);
+    let (code, other) = alice.json(&["receive", link]).unwrap();
+    assert_eq!((code, other["error"]["reason"].as_str()), (3, Some("IDENTITY_UNKNOWN")), "{other}");
+    // From now on the name is known.
+    assert_eq!(alice.json(&["pay", "new@person.example", "1.00"]).unwrap().0, 0);
     cluster.stop().await.unwrap();
 }
 

@@ -28,7 +28,8 @@ use crate::{
     error::WalletError,
     history::HistoryItem,
     operation::Operation,
-    record::{Hex, Inbox, Pins, Profile, Record, Renewal, Trust},
+    record::{Hex, Inbox, Pins, Profile, Record, Renewal, StoredRequest, Trust},
+    reference::Reference,
     scan::Log,
     terms,
     vault::{Change, Plain, RecordId, Vault},
@@ -99,6 +100,8 @@ pub(crate) struct Book {
     settled: HashSet<(Log, u64)>,
     /// Entries of received payments.
     received: HashMap<u64, u64>,
+    /// Requests that this wallet made, and their records.
+    requests: BTreeMap<Reference, (RecordId, StoredRequest)>,
     /// Coins and notes that operations consume.
     reserved: BTreeSet<RecordId>,
     /// The cursor of the last change; `None` once the book is closed.
@@ -139,6 +142,7 @@ impl Book {
             changes: BTreeMap::new(),
             settled: HashSet::new(),
             received: HashMap::new(),
+            requests: BTreeMap::new(),
             reserved: BTreeSet::new(),
             cursor: watch::Sender::new(Some(0)),
         };
@@ -173,6 +177,11 @@ impl Book {
                 Record::Item(item) => {
                     let item = HistoryItem::try_from(item)?;
                     book.keep_item(id, item);
+                }
+                Record::Request(request) => {
+                    let reference = Reference::parse(&request.reference);
+                    let reference = reference.ok_or_else(|| torn("the reference of a request is malformed"))?;
+                    book.requests.insert(reference, (id, request));
                 }
             }
         }

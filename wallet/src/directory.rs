@@ -1,11 +1,10 @@
-//! Looking up a payee's encryption key without saying whose.
+//! Looking up a payee's encryption key without saying whose, nor whether there is one.
 //!
-//! The wallet downloads a whole bucket of the directory, of at least 1,024 identities, and keeps it for a while: paying the
+//! The wallet downloads a whole bucket of the directory, of at least 1,024 identities, and keeps it for a moment: paying the
 //! same payee again asks nobody.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -17,7 +16,7 @@ use farthing_ecash::{
 use farthing_ledger::hash::Hash;
 
 use crate::{
-    client::issuer::Listed,
+    client::issuer::{Bucket, Listed},
     error::{Server, WalletError},
     scan::Log,
     trust::{not_in_log, tiles::Tiles},
@@ -27,8 +26,13 @@ use crate::{
 /// Identities among which a look-up hides, when there are so many.
 const BUCKET_MIN: u64 = 1_024;
 
-/// How long a bucket is good: a payee who registers again has a new key.
-const LIFETIME: Duration = Duration::from_secs(600);
+/// How long a bucket is good for the identity that it was downloaded for: long enough to ask the owner about it, and no longer,
+/// because people register. The same whether it is in it or not, and for no other identity: or else a download would show
+/// that somebody is not.
+const LIFETIME: Duration = Duration::from_secs(60);
+
+/// Buckets that are kept at most.
+const BUCKETS_MAX: usize = 16;
 
 /// How long to wait before looking again for an entry that waits for its place in the log.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -39,7 +43,14 @@ const BITS_MAX: u32 = 32;
 /// Buckets that were downloaded.
 #[derive(Default)]
 pub(crate) struct Directory {
-    known: Mutex<HashMap<[u8; 32], (Duration, Listed)>>,
+    known: Mutex<Vec<Known>>,
+}
+
+/// A bucket that was downloaded, for whom and when.
+struct Known {
+    hash: [u8; 32],
+    since: Duration,
+    bucket: Arc<Bucket>,
 }
 
 /// How many bits a prefix may have in a directory of this size, so that its bucket holds enough identities.
@@ -54,21 +65,18 @@ fn prefix(hash: &[u8; 32], bits: u32) -> u32 {
 }
 
 impl Inner {
-    /// The key to which notes for an identity are sealed.
-    pub(crate) async fn encryption_key(&self, payee: &Identity) -> Result<EncryptionKey, WalletError> {
+    /// The key to which notes for an identity are sealed; `None` when nobody is registered under it. The servers see the same
+    /// calls in the same order in both cases.
+    pub(crate) async fn encryption_key(&self, payee: &Identity) -> Result<Option<EncryptionKey>, WalletError> {
         let hash = payee.pid().directory_hash();
-        let now = self.options.clock.monotonic();
-        let known = self.directory.lock().get(&hash).cloned();
-        if let Some((since, listed)) = known
-            && now.saturating_sub(since) < LIFETIME
-            && listed.log_index.is_some()
-        {
-            return self.check_listed(payee, listed, 0).await;
+        if let Some(bucket) = self.directory.find(&hash, self.options.clock.monotonic()) {
+            return self.found(payee, &bucket).await;
         }
         let patience = self.options.checkpoint_patience;
         let begun = tokio::time::Instant::now();
         loop {
-            match self.looked_up(payee, &hash).await {
+            let bucket = self.download(&hash).await?;
+            match self.found(payee, &bucket).await {
                 // Where entries are logged that often, waiting is less trouble than trying again.
                 Err(WalletError::NotListedYet { seconds, .. })
                     if begun.elapsed() < patience && Duration::from_secs(seconds.into()) <= patience =>
@@ -80,9 +88,9 @@ impl Inner {
         }
     }
 
-    /// Downloads the bucket of an identity, and believes the key in it when the log has it.
-    async fn looked_up(&self, payee: &Identity, hash: &[u8; 32]) -> Result<EncryptionKey, WalletError> {
-        let now = self.options.clock.monotonic();
+    /// Downloads the bucket of an identity.
+    async fn download(&self, hash: &[u8; 32]) -> Result<Arc<Bucket>, WalletError> {
+        let since = self.options.clock.monotonic();
         let bits = prefix_bits(self.directory_size().await?);
         let wanted = prefix(hash, bits);
         let bucket = self.issuer.bucket(bits, wanted).await?;
@@ -92,24 +100,27 @@ impl Inner {
                 what: "it sent entries of another part of the directory".to_owned(),
             });
         }
-        let listed = {
-            let mut known = self.directory.lock();
-            known.retain(|_, (since, _)| now.saturating_sub(*since) < LIFETIME);
-            known.extend(bucket.entries.into_iter().map(|listed| (listed.hash, (now, listed))));
-            known.get(hash).map(|(_, listed)| listed.clone())
-        };
-        let listed = listed.ok_or_else(|| WalletError::IdentityUnknown { identity: payee.clone() })?;
-        self.check_listed(payee, listed, bucket.log_interval_seconds).await
+        let bucket = Arc::new(bucket);
+        self.directory.keep(Known { hash: *hash, since, bucket: Arc::clone(&bucket) });
+        Ok(bucket)
     }
 
-    /// Believes a key of the directory when it is in the log, and forgets it otherwise.
-    async fn check_listed(&self, payee: &Identity, listed: Listed, seconds: u32) -> Result<EncryptionKey, WalletError> {
-        let hash = listed.hash;
-        let checked = self.logged_key(payee, listed, seconds).await;
-        if checked.is_err() {
-            self.directory.lock().remove(&hash);
+    /// What a bucket has of an identity, believed when the log has it. When it has nothing, another entry is looked up in its
+    /// stead: otherwise the servers would see which payments are for somebody who is not registered.
+    async fn found(&self, payee: &Identity, bucket: &Bucket) -> Result<Option<EncryptionKey>, WalletError> {
+        let hash = payee.pid().directory_hash();
+        let seconds = bucket.log_interval_seconds;
+        let found = match bucket.of(&hash) {
+            Some(listed) => self.logged_key(payee, listed.clone(), seconds).await.map(Some),
+            None => match bucket.neighbour(&hash) {
+                Some(other) => self.logged_key(payee, other.clone(), seconds).await.map(|_| None),
+                None => Ok(None),
+            },
+        };
+        if found.is_err() {
+            self.directory.forget(&hash);
         }
-        checked
+        found
     }
 
     /// The key, if it is in the log. The entry is read in a bundle of 256, so that the issuer does not learn whom the wallet is
@@ -142,8 +153,50 @@ impl Inner {
 }
 
 impl Directory {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], (Duration, Listed)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bucket of an identity, unless it is too old or the identity waits in it for its place in the log.
+    fn find(&self, hash: &[u8; 32], now: Duration) -> Option<Arc<Bucket>> {
+        let mut known = self.lock();
+        known.retain(|known| now.saturating_sub(known.since) < LIFETIME);
+        let found = known.iter().find(|known| known.hash == *hash)?;
+        let waits = found.bucket.of(hash).is_some_and(|listed| listed.log_index.is_none());
+        (!waits).then(|| Arc::clone(&found.bucket))
+    }
+
+    /// How many identities the directory had when the bucket of this one was downloaded.
+    pub(crate) fn size_with(&self, payee: &Identity) -> Option<u64> {
+        let hash = payee.pid().directory_hash();
+        self.lock().iter().find(|known| known.hash == hash).map(|known| known.bucket.size)
+    }
+
+    fn keep(&self, bucket: Known) {
+        let mut known = self.lock();
+        known.retain(|known| known.hash != bucket.hash);
+        if known.len() >= BUCKETS_MAX {
+            known.remove(0);
+        }
+        known.push(bucket);
+    }
+
+    /// Asks anew the next time.
+    pub(crate) fn forget(&self, hash: &[u8; 32]) {
+        self.lock().retain(|known| known.hash != *hash);
+    }
+}
+
+impl Bucket {
+    fn of(&self, hash: &[u8; 32]) -> Option<&Listed> {
+        self.entries.iter().find(|listed| listed.hash == *hash)
+    }
+
+    /// The logged entry that follows a place in the order of hashes, as if in a circle: always the same for one identity, so
+    /// that paying it again looks like paying anybody again.
+    fn neighbour(&self, hash: &[u8; 32]) -> Option<&Listed> {
+        let logged = self.entries.iter().filter(|listed| listed.log_index.is_some());
+        logged.min_by_key(|listed| (listed.hash < *hash, listed.hash))
     }
 }
 

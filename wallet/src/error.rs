@@ -227,8 +227,8 @@ pub enum WalletError {
     InvalidIdentity(#[from] IdentityError),
     /// Nobody is registered under the identity.
     #[error(
-        "nobody is registered as {identity}: check the spelling, or ask the payee to register a wallet first (payments to \
-         identities without a wallet come with a later version)"
+        "nobody is registered as {identity}: check the spelling; to pay somebody who will register later, allow that \
+         (--unregistered, or allow_unregistered in a call)"
     )]
     IdentityUnknown {
         /// Whom the caller wanted to pay.
@@ -346,6 +346,29 @@ pub enum WalletError {
         /// What is wrong with it.
         what: String,
     },
+    /// A text that is no link to a payment.
+    #[error("this is no link to a payment: {what}")]
+    InvalidLink {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// What a link shows is not in the payment log of this wallet's redeemer.
+    #[error(
+        "the payment log of this wallet does not have the payment of the link: it is of another issuer, or was never made; \
+         ask the payer"
+    )]
+    LinkUnknown,
+    /// The payment of a link is for somebody else, or is not what the link says.
+    #[error(
+        "the payment of the link is not for the identity of this wallet: it takes a wallet of the identity that was paid"
+    )]
+    LinkForAnother,
+    /// The history has no such payment, or it has no link.
+    #[error("the wallet has made no such payment of which there is a link: `transaction_id` in the history names it")]
+    NoLink,
+    /// A payment has a link when it is in the log.
+    #[error("the payment is not finished: there is a link as soon as it is in the log")]
+    LinkNotYet,
     /// A server refused for another reason.
     #[error("the {server} refused: {message}")]
     Refused {
@@ -391,7 +414,8 @@ impl WalletError {
             | Self::BelowMinimum { .. }
             | Self::MemoTooLong { .. }
             | Self::PurposeUnknown { .. }
-            | Self::InvalidPaymentRequest { .. } => ErrorReason::MalformedRequest,
+            | Self::InvalidPaymentRequest { .. }
+            | Self::InvalidLink { .. } => ErrorReason::MalformedRequest,
             Self::DiskFull | Self::Storage { .. } | Self::InUse { .. } => ErrorReason::StoreUnavailable,
             Self::Unreachable { .. } => ErrorReason::PeerUnreachable,
             Self::NotSignedYet { .. } | Self::NotCosigned { .. } | Self::NotListedYet { .. } => {
@@ -415,7 +439,9 @@ impl WalletError {
             Self::AccountUnknown => ErrorReason::AccountUnknown,
             Self::SpentElsewhere { .. } => ErrorReason::AlreadySpent,
             Self::KeyExpired => ErrorReason::KeyExpired,
-            Self::TransactionUnknown => ErrorReason::EntryUnknown,
+            Self::TransactionUnknown | Self::LinkUnknown | Self::NoLink => ErrorReason::EntryUnknown,
+            Self::LinkForAnother => ErrorReason::IdentityUnknown,
+            Self::LinkNotYet => ErrorReason::CheckpointUnknown,
             Self::RequestIdReused => ErrorReason::RequestIdReused,
             Self::FailedBefore { reason, .. } | Self::Refused { reason, .. } => *reason,
             Self::NoWallet { .. }

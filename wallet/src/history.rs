@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use farthing_ecash::{amount::Amount, calendar::Month, identity::Identity, transaction::TransactionId};
+use farthing_ecash::{amount::Amount, calendar::Month, identity::Identity, seed::Nonce, transaction::TransactionId};
 use farthing_proto::v1::ErrorReason;
 use getrandom::{
     SysRng,
     rand_core::{Rng as _, UnwrapErr},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::reference::Reference;
 
 /// 16 bytes by which a caller names its request: sent again with the same contents, it is not carried out again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,6 +135,24 @@ pub struct HistoryItem {
     pub request_id: Option<RequestId>,
     /// Why it failed.
     pub failure: Option<ItemFailure>,
+    /// The request that the payment answers, one's own or another's.
+    pub reference: Option<Reference>,
+    /// Of one's own payment: nobody was registered under the payee's identity, so that the payee needs the link. Not in the
+    /// logs, so a wallet that was restored does not know it.
+    pub unregistered: bool,
+    /// Of one's own payment that is in the log: what its link is made of again.
+    pub paid_note: Option<PaidNote>,
+}
+
+/// What has to be known of the note of one's own payment, besides amount and memo, to make its secrets again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaidNote {
+    /// The nonce of the payment.
+    pub nonce: Nonce,
+    /// What the money may be used for.
+    pub purpose: u32,
+    /// The month after which the payer may take it back.
+    pub expiry: Month,
 }
 
 impl HistoryItem {

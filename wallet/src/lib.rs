@@ -50,6 +50,7 @@ mod file;
 mod operation;
 mod plan;
 mod record;
+mod reference;
 mod scan;
 mod select;
 mod terms;
@@ -62,6 +63,7 @@ pub mod config;
 pub mod daemon;
 pub mod error;
 pub mod history;
+pub mod link;
 pub mod payment_request;
 pub mod receipt;
 pub mod report;
@@ -70,11 +72,14 @@ pub mod wallet;
 
 pub use config::{Connection, ServerAddress};
 pub use error::{Server, WalletError};
-pub use history::{HistoryItem, HistoryPage, ItemFailure, OperationKind, OperationState, RequestId};
+pub use history::{HistoryItem, HistoryPage, ItemFailure, OperationKind, OperationState, PaidNote, RequestId};
+pub use link::PaymentLink;
 pub use payment_request::PaymentRequest;
+pub use reference::Reference;
 pub use report::{
-    AccountInfo, Balance, EndingMoney, IncomingPayment, LogStanding, OutgoingPayment, PendingPayment, PendingReason,
-    PendingRefund, PlannedPart, Receipt, ReceiptCaps, ReceiveReport, RefundReport, RegisterOutcome, Registration,
-    RenewOutcome, RestoreReport, Restored, Restricted, Resumed, Standing, WalletInfo,
+    AccountInfo, Balance, EndingMoney, IncomingPayment, LinkOutcome, LinkState, LogStanding, OutgoingPayment,
+    PayeeInfo, PendingPayment, PendingReason, PendingRefund, PlannedPart, Receipt, ReceiptCaps, ReceiveReport,
+    RefundReport, RegisterOutcome, Registration, RenewOutcome, RequestInfo, RequestState, RestoreReport, Restored,
+    Restricted, Resumed, Standing, WalletInfo,
 };
-pub use wallet::{Holding, Options, Progress, Wallet, Watch};
+pub use wallet::{Holding, Options, Order, Progress, Wallet, Watch};

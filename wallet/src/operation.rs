@@ -51,6 +51,7 @@ pub(crate) use redeem::Redeem;
 pub(crate) use refund::Refund;
 pub(crate) use register::Register;
 pub(crate) use renew::Renew;
+pub(crate) use settle::paid_note;
 pub(crate) use split::{Split, SplitExpired};
 pub(crate) use swap::Swap;
 pub(crate) use withdraw::Withdraw;

@@ -1,14 +1,17 @@
-//! Payment requests: a URI for a link or a QR code that another wallet can pay.
+//! Payment requests: a URI for a link or a QR code that another wallet can pay (`docs/WIRE.md` section 8).
 
 use std::fmt;
 
 use farthing_ecash::{
     amount::{Amount, Currency},
     identity::Identity,
-    seal::{MEMO_LENGTH_MAX, Memo},
+    seal::Memo,
 };
 
-use crate::error::WalletError;
+use crate::{
+    error::WalletError,
+    reference::{self, Reference},
+};
 
 /// What stands before the parameters.
 const PREFIX: &str = "farthing:pay?";
@@ -28,6 +31,10 @@ pub struct PaymentRequest {
     pub memo: String,
     /// The currency in which the amount is written.
     pub currency: Currency,
+    /// By what the payee recognises the payment. Requests by other programs may have none.
+    pub reference: Option<Reference>,
+    /// Until when it wants to be paid, seconds since 1970-01-01T00:00:00Z; `None` is for ever.
+    pub expires: Option<u64>,
 }
 
 impl fmt::Debug for PaymentRequest {
@@ -45,6 +52,12 @@ impl fmt::Display for PaymentRequest {
         }
         if !self.memo.is_empty() {
             write!(f, "&memo={}", encode(&self.memo))?;
+        }
+        if let Some(reference) = &self.reference {
+            write!(f, "&ref={reference}")?;
+        }
+        if let Some(expires) = self.expires {
+            write!(f, "&expires={expires}")?;
         }
         Ok(())
     }
@@ -67,6 +80,7 @@ impl PaymentRequest {
         let parameters =
             head.and_then(|_| text.get(PREFIX.len()..)).ok_or_else(|| wrong("it begins with farthing:pay?"))?;
         let (mut to, mut amount, mut code, mut memo) = (None, None, None, None);
+        let (mut reference, mut expires) = (None, None);
         for parameter in parameters.split('&') {
             let (name, value) = parameter.split_once('=').ok_or_else(|| wrong("a parameter has no value"))?;
             let value =
@@ -76,6 +90,8 @@ impl PaymentRequest {
                 "amount" => &mut amount,
                 "currency" => &mut code,
                 "memo" => &mut memo,
+                "ref" => &mut reference,
+                "expires" => &mut expires,
                 _ if name.starts_with("req-") => return Err(wrong("it asks for what this version does not know")),
                 _ => continue,
             };
@@ -89,7 +105,19 @@ impl PaymentRequest {
         }
         let amount = amount.map(|text| currency.parse(&text)).transpose();
         let amount = amount.map_err(|error| WalletError::InvalidPaymentRequest { what: error.to_string() })?;
-        Self::new(to, amount, &memo.unwrap_or_default(), currency)
+        let reference =
+            reference.map(|text| Reference::parse(&text).ok_or_else(|| wrong("its reference is malformed")));
+        let expires = expires.map(|text| seconds(&text).ok_or_else(|| wrong("it does not say until when it is good")));
+        let (reference, expires) = (reference.transpose()?, expires.transpose()?);
+        let memo = memo.unwrap_or_default();
+        check_memo(reference.as_ref(), &memo)?;
+        Ok(Self { reference, expires, ..Self::new(to, amount, &memo, currency)? })
+    }
+
+    /// Whether it is too late to pay it.
+    #[must_use]
+    pub fn is_over(&self, unix_seconds: i64) -> bool {
+        self.expires.is_some_and(|expires| u64::try_from(unix_seconds).is_ok_and(|now| now > expires))
     }
 
     /// A request, checked.
@@ -100,10 +128,20 @@ impl PaymentRequest {
         if amount == Some(Amount::ZERO) {
             return Err(WalletError::AmountZero);
         }
-        Memo::new(memo).map_err(|error| WalletError::MemoTooLong { length: error.length })?;
-        debug_assert!(memo.len() <= MEMO_LENGTH_MAX);
-        Ok(Self { to, amount, memo: memo.to_owned(), currency: currency.clone() })
+        check_memo(None, memo)?;
+        Ok(Self { to, amount, memo: memo.to_owned(), currency: currency.clone(), reference: None, expires: None })
     }
+}
+
+/// A memo has to fit into a note, with the reference that travels before it.
+pub(crate) fn check_memo(reference: Option<&Reference>, memo: &str) -> Result<(), WalletError> {
+    let sealed = Memo::new(&reference::sealed(reference, memo));
+    sealed.map(drop).map_err(|error| WalletError::MemoTooLong { length: error.length })
+}
+
+/// A number of seconds in the one form that it has: digits, without zeros before them.
+fn seconds(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|seconds: &u64| seconds.to_string() == text)
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
@@ -161,6 +199,23 @@ mod tests {
     }
 
     #[test]
+    fn a_reference_and_an_end_travel_with_it() {
+        let text = "farthing:pay?to=bob%40bank.example&memo=tea&ref=AAAAAAAAAAAAAAAAAAAA&expires=1800000000";
+        let request = parse(text).unwrap();
+        assert_eq!(
+            (request.reference, request.expires),
+            (Reference::parse("AAAAAAAAAAAAAAAAAAAA"), Some(1_800_000_000))
+        );
+        assert_eq!(request.to_string(), text);
+        assert!(!request.is_over(1_800_000_000) && request.is_over(1_800_000_001) && !request.is_over(-1));
+        // The memo has less room.
+        let with =
+            |length: usize| parse(&format!("farthing:pay?to=a&ref=AAAAAAAAAAAAAAAAAAAA&memo={}", "m".repeat(length)));
+        assert!(with(235).is_ok());
+        assert!(matches!(with(236), Err(WalletError::MemoTooLong { length: 257 })));
+    }
+
+    #[test]
     fn only_whom_to_pay_is_needed() {
         let request = parse(" FARTHING:pay?to=+35212345678 ").unwrap();
         assert_eq!((request.to.as_str(), request.amount, request.memo.as_str()), ("+35212345678", None, ""));
@@ -187,6 +242,14 @@ mod tests {
             "farthing:pay?to=%ff",
             "farthing:pay?to=a&memo",
             "farthing:pay?to=a&req-escrow=yes",
+            "farthing:pay?to=a&ref=AAAAAAAAAAAAAAAAAAA",
+            "farthing:pay?to=a&ref=AAAAAAAAAAAAAAAAAAA%3D",
+            "farthing:pay?to=a&ref=AAAAAAAAAAAAAAAAAAAA&ref=AAAAAAAAAAAAAAAAAAAA",
+            "farthing:pay?to=a&expires=",
+            "farthing:pay?to=a&expires=01800000000",
+            "farthing:pay?to=a&expires=+1800000000",
+            "farthing:pay?to=a&expires=99999999999999999999",
+            "farthing:pay?to=a&expires=2027-01-01",
             "https://pay?to=a",
         ] {
             assert!(parse(text).is_err(), "{text}");
@@ -203,10 +266,14 @@ mod tests {
         fn what_is_written_is_read_back(
             to in "[!-~]{1,254}",
             amount in proptest::option::of(1u64..),
-            memo in "\\PC{0,64}",
+            memo in "\\PC{0,32}",
+            reference in proptest::option::of("[A-Za-z0-9_-]{20}"),
+            expires in proptest::option::of(any::<u64>()),
         ) {
             let to = Identity::parse(&to).unwrap();
             let request = PaymentRequest::new(to, amount.map(Amount::new), &memo, &euro()).unwrap();
+            let reference = reference.map(|text| Reference::parse(&text).unwrap());
+            let request = PaymentRequest { reference, expires, ..request };
             prop_assert_eq!(parse(&request.to_string()).unwrap(), request);
         }
 

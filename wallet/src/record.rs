@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::WalletError,
-    history::{HistoryItem, ItemFailure, OperationKind, OperationState, RequestId},
+    history::{HistoryItem, ItemFailure, OperationKind, OperationState, PaidNote, RequestId},
     operation::Operation,
+    reference::Reference,
     vault::Plain,
 };
 
@@ -193,6 +194,17 @@ pub(crate) struct StoredRefundable {
     pub(crate) item: u64,
 }
 
+/// A request that this wallet made, to be recognised when it is paid.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct StoredRequest {
+    pub(crate) reference: String,
+    pub(crate) amount: Option<u64>,
+    pub(crate) memo: String,
+    /// When it was made, in seconds by this machine's clock.
+    pub(crate) unix_seconds: i64,
+    pub(crate) expires: Option<u64>,
+}
+
 /// One record.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -207,6 +219,7 @@ pub(crate) enum Record {
     Refundable(StoredRefundable),
     Operation(Operation),
     Item(StoredItem),
+    Request(StoredRequest),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -284,6 +297,20 @@ pub(crate) struct StoredItem {
     refunded: u64,
     request_id: Option<Hex>,
     failure: Option<(String, String)>,
+    #[serde(default)]
+    reference: Option<String>,
+    #[serde(default)]
+    unregistered: bool,
+    #[serde(default)]
+    paid_note: Option<StoredPaidNote>,
+}
+
+/// [`PaidNote`], as it is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredPaidNote {
+    nonce: Hex,
+    purpose: u32,
+    expiry: u32,
 }
 
 impl From<&HistoryItem> for StoredItem {
@@ -312,6 +339,13 @@ impl From<&HistoryItem> for StoredItem {
                 .failure
                 .as_ref()
                 .map(|failure| (failure.reason.as_reason().to_owned(), failure.message.clone())),
+            reference: item.reference.map(|reference| reference.to_string()),
+            unregistered: item.unregistered,
+            paid_note: item.paid_note.map(|note| StoredPaidNote {
+                nonce: Hex::new(note.nonce.as_bytes()),
+                purpose: note.purpose,
+                expiry: note.expiry.get(),
+            }),
         }
     }
 }
@@ -326,6 +360,10 @@ impl TryFrom<StoredItem> for HistoryItem {
         let failure = stored.failure.map(|(reason, message)| ItemFailure {
             reason: ErrorReason::from_reason(&reason).unwrap_or_default(),
             message,
+        });
+        let paid_note = stored.paid_note.map(|note| {
+            let nonce = note.nonce.as_bytes().try_into().map(Nonce::new)?;
+            Ok(PaidNote { nonce, purpose: note.purpose, expiry: Month::new(note.expiry) })
         });
         Ok(Self {
             number: stored.number,
@@ -347,6 +385,9 @@ impl TryFrom<StoredItem> for HistoryItem {
             refunded: Amount::new(stored.refunded),
             request_id: request_id.transpose().map_err(|_| wrong())?,
             failure,
+            reference: stored.reference.map(|text| Reference::parse(&text).ok_or_else(wrong)).transpose()?,
+            unregistered: stored.unregistered,
+            paid_note: paid_note.transpose().map_err(|_: std::array::TryFromSliceError| wrong())?,
         })
     }
 }
@@ -380,6 +421,9 @@ mod tests {
             refunded: Amount::new(2),
             request_id: Some(RequestId::new([4; 16])),
             failure: Some(ItemFailure { reason: ErrorReason::AlreadySpent, message: "gone".to_owned() }),
+            reference: Some(Reference::random().unwrap()),
+            unregistered: true,
+            paid_note: Some(PaidNote { nonce: Nonce::new([5; 24]), purpose: 6, expiry: Month::new(24_324) }),
         };
         let plain = Record::Item((&item).into()).to_plain().unwrap();
         assert_eq!(plain.capacity(), plain.len());

@@ -10,7 +10,11 @@ use farthing_ecash::{
 };
 use farthing_ledger::quorum::TrustPolicy;
 
-use crate::history::{HistoryItem, OperationKind, OperationState};
+use crate::{
+    history::{HistoryItem, OperationKind, OperationState},
+    payment_request::PaymentRequest,
+    reference::Reference,
+};
 
 /// How much money there is, by what can be done with it. No amount is counted twice.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,6 +48,24 @@ pub struct Receipt {
     pub available: Amount,
     /// Why it is pending, for people.
     pub delay: Option<String>,
+    /// Of a payment to somebody who is not registered, once it is in the log: what the payee needs.
+    pub link: Option<String>,
+}
+
+/// What there is to know before a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayeeInfo {
+    /// Somebody is registered under the identity.
+    pub registered: bool,
+    /// The fee of the payment.
+    pub fee: Amount,
+    /// The first month in which a payment made today could be taken back if nobody claims it.
+    pub refundable_from: Month,
+    /// Registered wallets.
+    pub wallets: u64,
+    /// Transactions of today in the payment log, as it is signed; 32 stands for as many or more. `None` when they could not be
+    /// counted.
+    pub transactions_today: Option<u64>,
 }
 
 /// A registered wallet.
@@ -151,6 +173,8 @@ pub struct WalletInfo {
     pub payment_log_size: u64,
     /// Registered wallets among which this one hides: the honest limit of its anonymity. Needs the issuer.
     pub anonymity_set_size: Option<u64>,
+    /// Transactions of today in the payment log, as it is signed; 1,024 stands for as many or more. Needs the redeemer.
+    pub transactions_today: Option<u64>,
     /// Operations that were begun and are not finished, newest first.
     pub pending: Vec<HistoryItem>,
     /// The wallet was made from its words and has not looked through the logs to their ends.
@@ -218,6 +242,60 @@ pub struct ReceiveReport {
     pub delay: Option<String>,
     /// Why the wallet, which is to be renewed, is not renewed yet, for people.
     pub not_renewed: Option<String>,
+    /// What became of the links, in their order.
+    pub links: Vec<LinkOutcome>,
+}
+
+/// A request that this wallet made, and what came of it.
+#[derive(Debug, Clone)]
+pub struct RequestInfo {
+    /// The request.
+    pub request: PaymentRequest,
+    /// When it was made, seconds since 1970-01-01T00:00:00Z by this machine's clock.
+    pub unix_seconds: i64,
+    /// How it stands.
+    pub state: RequestState,
+    /// What was paid for it in all, claimed or not yet.
+    pub received: Amount,
+    /// The payments, oldest first: more than one when it was paid in parts or more than once.
+    pub payments: Vec<HistoryItem>,
+}
+
+/// How a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestState {
+    /// Nothing was paid so far.
+    Open,
+    /// Nothing was paid until its end.
+    Expired,
+    /// Less than it asks for was paid.
+    Partial,
+    /// What it asks for was paid; or anything, when it leaves the amount to the payer.
+    Paid,
+    /// More than it asks for was paid: too much, or more than once.
+    Overpaid,
+}
+
+/// What became of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkOutcome {
+    /// Id of the payment; the payer knows the same.
+    pub payment_id: TransactionId,
+    /// How it stands.
+    pub state: LinkState,
+}
+
+/// How the payment of a link stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState {
+    /// This call has turned it into money of the wallet.
+    Claimed,
+    /// It is kept and waits, as [`ReceiveReport::pending`] says.
+    Waiting,
+    /// This wallet had claimed it before.
+    ClaimedBefore,
+    /// Another wallet of the identity has claimed it, or its payer has taken it back.
+    Gone,
 }
 
 /// A payment to this wallet's identity.
@@ -235,6 +313,8 @@ pub struct IncomingPayment {
     pub purpose: String,
     /// Index of the payment's entry in the payment log.
     pub log_index: u64,
+    /// The request that it answers.
+    pub reference: Option<Reference>,
 }
 
 impl fmt::Debug for IncomingPayment {

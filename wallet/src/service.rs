@@ -14,8 +14,10 @@ use tonic::{Request, Response, Status};
 use crate::{
     error::WalletError,
     history::RequestId,
+    link::PaymentLink,
+    payment_request::PaymentRequest,
     report::{RegisterOutcome, RenewOutcome},
-    wallet::{Progress, Wallet},
+    wallet::{Order, Progress, Wallet},
 };
 
 mod encode;
@@ -29,6 +31,12 @@ const PAGE_SIZE: u32 = 100;
 
 /// Items in a page of the history at most.
 const PAGE_SIZE_MAX: u32 = 1_000;
+
+/// Requests in a list at most.
+const REQUESTS_MAX: usize = 1_000;
+
+/// Links in one call at most.
+const LINKS_MAX: usize = 64;
 
 /// Events that wait for a slow caller. The wallet keeps the rest.
 const EVENTS_WAITING_MAX: usize = 16;
@@ -58,6 +66,26 @@ impl WalletApi {
     #[must_use]
     pub fn wallet(&self) -> &Wallet {
         &self.wallet
+    }
+}
+
+impl WalletApi {
+    /// The payment that a call asks for, spelt out or by a payment request.
+    async fn order(&self, call: v1::PayRequest) -> Result<Order, Status> {
+        let v1::PayRequest { payee: to, amount, memo, purpose, allow_unregistered, request_uri, .. } = call;
+        if request_uri.is_empty() {
+            let (payee, amount) = (payee(&to)?, Amount::new(amount));
+            return Ok(Order { payee, amount, purpose, memo, reference: None, allow_unregistered });
+        }
+        let currency = self.wallet.currency().await.map_err(refused)?;
+        let request = PaymentRequest::parse(&request_uri, &currency).map_err(refused)?;
+        if !to.is_empty() && payee(&to)? != request.to {
+            return Err(Refusal::field("payee", "must be the one of the request, or empty").into());
+        }
+        let amount = (amount > 0).then(|| Amount::new(amount));
+        let memo = Some(memo.as_str()).filter(|memo| !memo.is_empty());
+        let order = self.wallet.order(&request, amount, memo).map_err(refused)?;
+        Ok(Order { purpose, allow_unregistered, ..order })
     }
 }
 
@@ -129,24 +157,49 @@ impl WalletService for WalletApi {
         }))
     }
 
-    async fn pay(&self, request: Request<v1::PayRequest>) -> Result<Response<v1::PayResponse>, Status> {
-        let request = request.into_inner();
-        let id = request_id(&request.request_id)?;
-        let payee = Identity::parse(&request.payee).map_err(|error| Refusal::field("payee", error.to_string()))?;
-        let amount = Amount::new(request.amount);
-        let paid = self.wallet.pay_for(&request.purpose, &payee, amount, &request.memo, id).await;
-        let receipt = paid.map_err(refused)?;
-        tell_delay(receipt.delay.as_deref());
-        Ok(Response::new(v1::PayResponse {
-            payment_id: encode::transaction_id(&receipt.item),
-            fee: receipt.item.fee.get(),
-            state: encode::state(receipt.item.state).into(),
-            available: receipt.available.get(),
+    async fn check_payee(
+        &self,
+        request: Request<v1::CheckPayeeRequest>,
+    ) -> Result<Response<v1::CheckPayeeResponse>, Status> {
+        let payee = payee(&request.into_inner().payee)?;
+        let info = self.wallet.check_payee(&payee).await.map_err(refused)?;
+        Ok(Response::new(v1::CheckPayeeResponse {
+            registered: info.registered,
+            fee: info.fee.get(),
+            refundable_from: info.refundable_from.to_string(),
+            wallets: info.wallets,
+            transactions_today: info.transactions_today,
         }))
     }
 
-    async fn receive(&self, _: Request<v1::ReceiveRequest>) -> Result<Response<v1::ReceiveResponse>, Status> {
-        let report = self.wallet.receive_with(Arc::clone(&self.progress)).await.map_err(refused)?;
+    async fn pay(&self, request: Request<v1::PayRequest>) -> Result<Response<v1::PayResponse>, Status> {
+        let request = request.into_inner();
+        let id = request_id(&request.request_id)?;
+        let order = self.order(request).await?;
+        let receipt = self.wallet.place(order, id).await.map_err(refused)?;
+        tell_delay(receipt.delay.as_deref());
+        Ok(Response::new(encode::paid(receipt)))
+    }
+
+    async fn get_link(&self, request: Request<v1::GetLinkRequest>) -> Result<Response<v1::GetLinkResponse>, Status> {
+        let id = request.into_inner().payment_id;
+        let id = id.try_into().map_err(|_| Refusal::field("payment_id", "must be 32 bytes"))?;
+        let link = self.wallet.link(TransactionId::new(id)).await.map_err(refused)?;
+        Ok(Response::new(v1::GetLinkResponse {
+            link: link.to_string(),
+            amount: link.amount().get(),
+            memo: link.memo().to_owned(),
+            refundable_from: link.refundable_from().to_string(),
+        }))
+    }
+
+    async fn receive(&self, request: Request<v1::ReceiveRequest>) -> Result<Response<v1::ReceiveResponse>, Status> {
+        let links = request.into_inner().links;
+        if links.len() > LINKS_MAX {
+            return Err(Refusal::field("links", format!("must be at most {LINKS_MAX}")).into());
+        }
+        let links = links.iter().map(|link| PaymentLink::parse(link)).collect::<Result<_, _>>().map_err(refused)?;
+        let report = self.wallet.receive_links(links, Arc::clone(&self.progress)).await.map_err(refused)?;
         tell_delay(report.delay.as_deref());
         Ok(Response::new(v1::ReceiveResponse {
             claimed: report.claimed.into_iter().map(encode::incoming).collect(),
@@ -155,6 +208,7 @@ impl WalletService for WalletApi {
             plan: report.plan.iter().map(encode::planned).collect(),
             left_today: report.left_today.map(Amount::get),
             not_renewed: report.not_renewed.unwrap_or_default(),
+            links: report.links.into_iter().map(encode::link).collect(),
         }))
     }
 
@@ -220,8 +274,19 @@ impl WalletService for WalletApi {
     ) -> Result<Response<v1::CreateRequestResponse>, Status> {
         let request = request.into_inner();
         let amount = (request.amount > 0).then(|| Amount::new(request.amount));
-        let made = self.wallet.create_request(amount, &request.memo).await.map_err(refused)?;
-        Ok(Response::new(v1::CreateRequestResponse { uri: made.to_string() }))
+        let expires = (request.expires_unix_seconds > 0).then_some(request.expires_unix_seconds);
+        let made = self.wallet.create_request(amount, &request.memo, expires).await.map_err(refused)?;
+        let reference = made.reference.map_or_else(String::new, |reference| reference.to_string());
+        Ok(Response::new(v1::CreateRequestResponse { uri: made.to_string(), reference }))
+    }
+
+    async fn list_requests(
+        &self,
+        _: Request<v1::ListRequestsRequest>,
+    ) -> Result<Response<v1::ListRequestsResponse>, Status> {
+        let requests = self.wallet.requests().await.map_err(refused)?;
+        let requests = requests.iter().take(REQUESTS_MAX).map(encode::request).collect();
+        Ok(Response::new(v1::ListRequestsResponse { requests }))
     }
 
     async fn get_receipt(
@@ -277,6 +342,10 @@ impl WalletService for WalletApi {
 
 fn refused(error: WalletError) -> Status {
     status(&error)
+}
+
+fn payee(text: &str) -> Result<Identity, Refusal> {
+    Identity::parse(text).map_err(|error| Refusal::field("payee", error.to_string()))
 }
 
 fn request_id(bytes: &[u8]) -> Result<RequestId, Refusal> {

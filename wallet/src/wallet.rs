@@ -1,11 +1,14 @@
 //! The wallet.
 
+mod crowd;
 mod info;
 pub(crate) mod inner;
+mod link;
 mod receive;
 mod refund;
 mod register;
 mod renew;
+mod request;
 mod restore;
 mod resume;
 mod roll;
@@ -39,10 +42,12 @@ use crate::{
     config::Connection,
     error::WalletError,
     history::{HistoryItem, HistoryPage, RequestId},
+    link::PaymentLink,
     payment_request::PaymentRequest,
+    reference::Reference,
     report::{
-        Balance, Receipt, ReceiveReport, RefundReport, RegisterOutcome, RenewOutcome, RestoreReport, Resumed, Standing,
-        WalletInfo,
+        Balance, PayeeInfo, Receipt, ReceiveReport, RefundReport, RegisterOutcome, RenewOutcome, RequestInfo,
+        RestoreReport, Resumed, Standing, WalletInfo,
     },
     terms,
     vault::{self, Vault},
@@ -62,6 +67,23 @@ impl Holding {
     pub(crate) fn new(value: Amount, secret: &[u8]) -> Self {
         Self { value, digest: Sha256::digest(secret).into() }
     }
+}
+
+/// A payment to be made.
+#[derive(Clone)]
+pub struct Order {
+    /// Whom to pay.
+    pub payee: Identity,
+    /// How much the payee gets.
+    pub amount: Amount,
+    /// Which money to pay with: the name of a purpose in the policy; empty for money that may be used for anything.
+    pub purpose: String,
+    /// Text for the payee, at most 256 bytes of UTF-8, or 235 with a reference; may be empty.
+    pub memo: String,
+    /// That of the request that the payment answers: the payee recognises it by that.
+    pub reference: Option<Reference>,
+    /// Pay also when nobody is registered under the identity. A misspelt identity is one of those: ask first.
+    pub allow_unregistered: bool,
 }
 
 /// Is told how far something long has got: done, and of how many. May be called from any thread.
@@ -357,12 +379,13 @@ impl Wallet {
         .await
     }
 
-    /// Pays an identity, which need not be online. The policy's fee is taken besides. Only money that may be used for anything
-    /// is taken.
+    /// Pays an identity, which need not be online but has to be registered. The policy's fee is taken besides. Only money that
+    /// may be used for anything is taken.
     ///
     /// # Errors
-    /// [`WalletError::IdentityUnknown`], [`WalletError::BelowMinimum`], [`WalletError::InsufficientFunds`],
-    /// [`WalletError::OtherPurpose`], [`WalletError::MemoTooLong`], [`WalletError::SpentElsewhere`], [`WalletError::RequestIdReused`],
+    /// [`WalletError::IdentityUnknown`] when nobody is registered under the identity, [`WalletError::BelowMinimum`],
+    /// [`WalletError::InsufficientFunds`], [`WalletError::OtherPurpose`], [`WalletError::MemoTooLong`],
+    /// [`WalletError::SpentElsewhere`], [`WalletError::RequestIdReused`],
     /// [`WalletError::FailedBefore`], [`WalletError::Unreachable`].
     pub async fn pay(
         &self,
@@ -388,11 +411,58 @@ impl Wallet {
         request_id: RequestId,
     ) -> Result<Receipt, WalletError> {
         let (purpose, payee, memo) = (purpose.to_owned(), payee.clone(), memo.to_owned());
+        self.place(Order { payee, amount, purpose, memo, reference: None, allow_unregistered: false }, request_id).await
+    }
+
+    /// Makes a payment. To an identity that nobody is registered under, if that is allowed: then the [receipt](Receipt::link)
+    /// has a link for the payee, who registers later and takes the money with [`Wallet::receive_links`]. What is not taken
+    /// comes back after its month.
+    ///
+    /// # Errors
+    /// As [`Wallet::pay_for`].
+    pub async fn place(&self, order: Order, request_id: RequestId) -> Result<Receipt, WalletError> {
         self.run(move |inner| async move {
             inner.ready().await?;
-            inner.pay(&purpose, &payee, amount, &memo, request_id).await
+            inner.pay(&order, request_id).await
         })
         .await
+    }
+
+    /// The order that pays a request, with the payer's amount if the request leaves that open, and the payer's memo instead of
+    /// that of the request if there is one.
+    ///
+    /// # Errors
+    /// [`WalletError::InvalidPaymentRequest`] when it is over, when nobody says the amount, or when the amount is not the one
+    /// that is asked for.
+    pub fn order(
+        &self,
+        request: &PaymentRequest,
+        amount: Option<Amount>,
+        memo: Option<&str>,
+    ) -> Result<Order, WalletError> {
+        request.order(amount, memo, self.inner.unix_seconds())
+    }
+
+    /// What there is to know before a payment: whether anybody is registered under the identity, and how large the crowd is. It
+    /// asks the servers what a payment asks them, and for the newest entries of the payment log.
+    ///
+    /// # Errors
+    /// [`WalletError::Unreachable`], [`WalletError::NotListedYet`] and the like.
+    pub async fn check_payee(&self, payee: &Identity) -> Result<PayeeInfo, WalletError> {
+        let payee = payee.clone();
+        self.run(move |inner| async move {
+            inner.ready().await?;
+            inner.check_payee(&payee).await
+        })
+        .await
+    }
+
+    /// The link of one's own payment that is in the log, for its payee. Asks no server.
+    ///
+    /// # Errors
+    /// [`WalletError::NoLink`], [`WalletError::LinkNotYet`].
+    pub async fn link(&self, payment: TransactionId) -> Result<PaymentLink, WalletError> {
+        self.inner.link(payment).await
     }
 
     /// Looks for payments in the log and claims all that the caps allow today. A payment that they allow only in part is
@@ -413,9 +483,23 @@ impl Wallet {
     /// # Errors
     /// As [`Wallet::receive`].
     pub async fn receive_with(&self, progress: Progress) -> Result<ReceiveReport, WalletError> {
+        self.receive_links(Vec::new(), progress).await
+    }
+
+    /// As [`Wallet::receive_with`], and takes payments by links too: each is checked against the payment log and kept before
+    /// anything is claimed. The report says what became of each. The server learns only in which 256 entries it lies.
+    ///
+    /// # Errors
+    /// As [`Wallet::receive`], and at the first link that is not good [`WalletError::LinkUnknown`],
+    /// [`WalletError::LinkForAnother`] or [`WalletError::NotSignedYet`]; those before it are kept.
+    pub async fn receive_links(
+        &self,
+        links: Vec<PaymentLink>,
+        progress: Progress,
+    ) -> Result<ReceiveReport, WalletError> {
         self.run(|inner| async move {
             inner.ready().await?;
-            let report = inner.receive(progress).await?;
+            let report = inner.receive(links, progress).await?;
             inner.roll_over_soon().await;
             Ok(report)
         })
@@ -525,16 +609,28 @@ impl Wallet {
         self.inner.book.lock().await.trust().stopped.as_ref().map(PathBuf::from)
     }
 
-    /// Makes a payment request to this wallet's identity; `None` leaves the amount to the payer.
+    /// Makes a payment request to this wallet's identity and keeps it, to recognise its payment; without an amount that is left to
+    /// the payer. It is good until `expires`, seconds since 1970-01-01T00:00:00Z, or for ever. Asks no server.
     ///
     /// # Errors
     /// [`WalletError::NotRegistered`], [`WalletError::AmountZero`], [`WalletError::MemoTooLong`].
-    pub async fn create_request(&self, amount: Option<Amount>, memo: &str) -> Result<PaymentRequest, WalletError> {
-        let book = self.inner.book.lock().await;
-        book.state()?;
-        let identity = book.identity()?.ok_or(WalletError::IdentityMissing)?;
-        let currency = book.currency().ok_or(WalletError::NotRegistered)?;
-        PaymentRequest::new(identity, amount, memo, &currency)
+    pub async fn create_request(
+        &self,
+        amount: Option<Amount>,
+        memo: &str,
+        expires: Option<u64>,
+    ) -> Result<PaymentRequest, WalletError> {
+        let memo = memo.to_owned();
+        self.run(move |inner| async move { inner.create_request(amount, &memo, expires).await }).await
+    }
+
+    /// The requests that this wallet made, newest first, and what was paid for them. Asks no server:
+    /// [`Wallet::receive`] looks for payments.
+    ///
+    /// # Errors
+    /// [`WalletError::NotRegistered`].
+    pub async fn requests(&self) -> Result<Vec<RequestInfo>, WalletError> {
+        self.inner.requests().await
     }
 
     /// Follows the history from a cursor on: first the items that changed after it, then those that change later.

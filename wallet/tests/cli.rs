@@ -11,16 +11,18 @@ use farthing_wallet::cli::exit::Exit;
 
 use home::{Home, mode};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 14] = [
     "init",
     "register",
     "withdraw",
     "pay",
     "receive",
+    "link",
     "balance",
     "history",
     "redeem",
     "request",
+    "requests",
     "info",
     "daemon",
     "completions",
@@ -84,6 +86,33 @@ fn what_cannot_be_an_amount_or_identity_is_refused_before_anything_is_opened() {
     assert!(told.err.contains("at most 18 decimals"), "{}", told.err);
     let told = home.farthing(&["pay", "bob@bank.example"]);
     assert!(told.code == 2 && told.err.contains("Give the amount"), "{}", told.err);
+}
+
+#[test]
+fn what_cannot_be_a_link_is_refused_before_anything_is_opened() {
+    let home = Home::new();
+    for wrong in [
+        &["receive", "farthing:claim/AAAA"][..],
+        &["receive", "farthing:pay?to=bob@bank.example"],
+        &["receive", "bob@bank.example"],
+        &["link", "abc"],
+    ] {
+        let told = home.farthing(&[wrong, &["--json"]].concat());
+        assert_eq!((told.code, told.err.as_str()), (2, ""), "{wrong:?} {}", told.out);
+        assert_eq!(home.farthing(wrong).out, "");
+    }
+    let told = home.farthing(&["pay", "farthing:claim/AAAA", "1.00"]);
+    assert!(told.code == 2 && told.err.contains("farthing receive"), "{}", told.err);
+}
+
+#[test]
+fn a_picture_is_png_or_svg_and_that_is_said_before_anything_is_opened() {
+    let home = Home::new();
+    for wrong in ["tea.gif", "tea", ".png"] {
+        let told = home.farthing(&["request", "1.00", "--out", wrong, "--json"]);
+        assert_eq!((told.code, told.reason().as_str()), (2, "USAGE"), "{wrong}");
+    }
+    assert_eq!(home.farthing(&["request", "--out", "tea.png", "--json"]).reason(), "NO_WALLET");
 }
 
 #[test]

@@ -65,10 +65,17 @@ impl<'a> SealedNote<'a> {
     }
 }
 
-/// A note that was sealed to this wallet. What is inside is the payer's claim; [`OpenedNote::check`] makes it money.
+/// A note that was sealed to this wallet, or handed over in a link. What is inside is the payer's claim;
+/// [`OpenedNote::check`] makes it money.
 pub struct OpenedNote(NotePlaintext);
 
 impl OpenedNote {
+    /// What a payer hands over to a payee who was not registered when the payment was made.
+    #[must_use]
+    pub const fn handed_over(plaintext: NotePlaintext) -> Self {
+        Self(plaintext)
+    }
+
     /// Recomputes `C_note`, then `B` with ε and δ, and verifies the DLEQ proof over all outputs of the payment that it
     /// was found in.
     ///

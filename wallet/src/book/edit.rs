@@ -11,7 +11,8 @@ use crate::{
     error::WalletError,
     history::{HistoryItem, OperationKind, OperationState},
     operation::Operation,
-    record::{Hex, Inbox, Pins, Record, Renewal, StoredNote, StoredRefundable, Trust},
+    record::{Hex, Inbox, Pins, Record, Renewal, StoredNote, StoredRefundable, StoredRequest, Trust},
+    reference::Reference,
     scan::Log,
     vault::{Change, RecordId},
 };
@@ -43,6 +44,8 @@ pub(crate) enum Edit {
     DropOperation(RecordId),
     /// The item is new or got further. Its cursor is set here.
     Item(HistoryItem),
+    /// A request is made.
+    Request(Reference, StoredRequest),
 }
 
 /// An edit whose record has its key.
@@ -64,6 +67,7 @@ enum Ready {
     Operation(RecordId, Arc<Operation>),
     DropOperation(RecordId),
     Item(RecordId, HistoryItem),
+    Request(Reference, RecordId, StoredRequest),
 }
 
 impl Book {
@@ -140,6 +144,11 @@ impl Book {
                     let id = self.items.get(&item.number).map_or_else(RecordId::random, |(id, _)| Ok(*id))?;
                     (Change::Put(id, Record::Item((&item).into()).to_plain()?), Ready::Item(id, item))
                 }
+                Edit::Request(reference, request) => {
+                    let id = RecordId::random()?;
+                    let record = Record::Request(request.clone());
+                    (Change::Put(id, record.to_plain()?), Ready::Request(reference, id, request))
+                }
             };
             changes.push(change);
             ready.push(edit);
@@ -192,6 +201,7 @@ impl Book {
                 }
             }
             Ready::Item(id, item) => self.keep_item(id, item),
+            Ready::Request(reference, id, request) => drop(self.requests.insert(reference, (id, request))),
         }
     }
 

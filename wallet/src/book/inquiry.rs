@@ -20,7 +20,8 @@ use crate::{
     error::WalletError,
     history::{HistoryItem, HistoryPage, OperationKind, OperationState, RequestId},
     operation::{Inputs, Intent, Operation},
-    record::{Inbox, Renewal, Trust},
+    record::{Inbox, Renewal, StoredRequest, Trust},
+    reference::Reference,
     report::{Balance, Restricted},
     scan::Log,
     select::Candidate,
@@ -236,6 +237,11 @@ impl Book {
         self.received.contains_key(&index)
     }
 
+    /// The item of the payment to this wallet at an entry of the payment log.
+    pub(crate) fn received_at(&self, index: u64) -> Option<&HistoryItem> {
+        self.item(*self.received.get(&index)?)
+    }
+
     /// Everything that the wallet holds.
     pub(crate) fn holdings(&self) -> Vec<Holding> {
         let coins = self.coins.values().map(|coin| Holding::new(coin.attributes().value(), &coin.to_secret_bytes()));
@@ -297,6 +303,24 @@ impl Book {
     /// The number of the next item.
     pub(crate) fn next_number(&self) -> u64 {
         self.items.last_key_value().map_or(1, |(number, _)| number + 1)
+    }
+
+    /// The requests that this wallet made, newest first, each with what was paid for it, oldest first.
+    pub(crate) fn requests(&self) -> Vec<(Reference, &StoredRequest, Vec<&HistoryItem>)> {
+        let mut paid: BTreeMap<Reference, Vec<&HistoryItem>> = BTreeMap::new();
+        let received = self.items.values().map(|(_, item)| item).filter(|item| item.kind == OperationKind::Receive);
+        for item in received.filter(|item| item.state != OperationState::Failed) {
+            if let Some(reference) = item.reference {
+                paid.entry(reference).or_default().push(item);
+            }
+        }
+        let requests = self
+            .requests
+            .iter()
+            .map(|(reference, (_, request))| (*reference, request, paid.remove(reference).unwrap_or_default()));
+        let mut requests: Vec<_> = requests.collect();
+        requests.sort_by_key(|(reference, request, _)| (std::cmp::Reverse(request.unix_seconds), *reference));
+        requests
     }
 
     /// A page of items, newest first.

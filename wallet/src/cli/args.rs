@@ -106,8 +106,13 @@ pub(super) enum Command {
     /// Look for payments and claim them, as far as the caps allow
     ///
     /// A payment that they allow only in part is split: what fits is claimed today, and the rest on later days, by this command
-    /// or a daemon with --receive-every. The plan says how much on which day.
-    Receive,
+    /// or a daemon with --receive-every. The plan says how much on which day. Payments that were made to you before you
+    /// registered come by links (farthing:claim/…): give them here once.
+    Receive(Receive),
+    /// Show the link of a payment again, for a payee who was not registered when it was made
+    ///
+    /// Only a wallet of the payee's identity can take the money; who else reads the link learns amount and memo.
+    Link(Link),
     /// Take back what you paid and nobody has claimed
     ///
     /// A payment can be taken back when its month is over, as `farthing history` shows. It counts as received: what your caps do
@@ -124,7 +129,14 @@ pub(super) enum Command {
     /// Pay money from the wallet back into your account
     Redeem(Redeem),
     /// Make a payment request for others to pay: a link and a QR code
+    ///
+    /// The wallet keeps it and recognises its payment, which nobody else can: `farthing requests` shows what was paid.
     Request(Request),
+    /// List the payment requests that were made, newest first, and what was paid for them
+    ///
+    /// On a terminal, a table. Otherwise one line for each with tab-separated fields: time (UTC), state, amount wanted, amount
+    /// received, number of payments, memo, reference. `farthing receive` looks for payments first.
+    Requests,
     /// Write a receipt: a text that shows everybody, offline, that a transaction is in a public log
     ///
     /// It shows no more than the log does: neither who paid or was paid, nor the amount of a payment.
@@ -266,10 +278,32 @@ pub(super) struct Pay {
     /// Text for the payee, at most 256 bytes. Only the payee can read it
     #[arg(long, value_name = "TEXT")]
     pub(super) memo: Option<String>,
+    /// Pay also when nobody is registered under the identity: you get a link to hand over. On a terminal you are asked, and
+    /// --yes does not answer that, because a misspelt identity looks the same
+    #[arg(long)]
+    pub(super) unregistered: bool,
     #[command(flatten)]
     pub(super) money: Money,
     #[command(flatten)]
     pub(super) retry: Retry,
+}
+
+/// `receive`
+#[derive(Args)]
+pub(super) struct Receive {
+    /// Links to payments for you; - reads them from standard input, one a line. There nobody else on this machine sees them
+    #[arg(value_name = "LINK")]
+    pub(super) links: Vec<String>,
+}
+
+/// `link`
+#[derive(Args)]
+pub(super) struct Link {
+    /// The payment's id, 64 hex digits, as `farthing pay` and `farthing history` show it
+    #[arg(value_parser = transaction_id)]
+    pub(super) id: TransactionId,
+    #[command(flatten)]
+    pub(super) picture: Picture,
 }
 
 /// What makes a command safe to repeat.
@@ -309,9 +343,22 @@ pub(super) struct Request {
     /// How much is wanted, such as 3.50; without it, the payer decides
     #[arg(allow_negative_numbers = true)]
     pub(super) amount: Option<String>,
-    /// Text that the payer sees and sends back, at most 256 bytes
+    /// Text that the payer sees and sends back, at most 235 bytes
     #[arg(long, value_name = "TEXT")]
     pub(super) memo: Option<String>,
+    /// How long it is good, such as 12h or 7d [default: for ever]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(super) expires: Option<Duration>,
+    #[command(flatten)]
+    pub(super) picture: Picture,
+}
+
+/// Where a QR code is written.
+#[derive(Args)]
+pub(super) struct Picture {
+    /// Write the QR code to FILE, a picture by its extension: .png or .svg
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) out: Option<PathBuf>,
 }
 
 /// `receipt`

@@ -151,13 +151,16 @@ calls! {
     register: WalletServiceRegisterRequest => WalletServiceRegisterResponse;
     renew: RenewRequest => RenewResponse;
     withdraw: WalletServiceWithdrawRequest => WalletServiceWithdrawResponse;
+    check_payee: CheckPayeeRequest => CheckPayeeResponse;
     pay: PayRequest => PayResponse;
+    get_link: GetLinkRequest => GetLinkResponse;
     receive: ReceiveRequest => ReceiveResponse;
     refund: RefundRequest => RefundResponse;
     redeem: RedeemRequest => RedeemResponse;
     get_balance: GetBalanceRequest => GetBalanceResponse;
     list_history: ListHistoryRequest => ListHistoryResponse;
     create_request: CreateRequestRequest => CreateRequestResponse;
+    list_requests: ListRequestsRequest => ListRequestsResponse;
     get_receipt: GetReceiptRequest => GetReceiptResponse;
     get_trust: GetTrustRequest => GetTrustResponse;
     go_on: GoOnRequest => GoOnResponse;

@@ -105,12 +105,22 @@ impl Output {
         let _ = writeln!(io::stderr(), "{label} {message}\n{next}");
     }
 
+    /// Whether a person is there to be told and asked something.
+    pub(super) fn tells_a_person(&self) -> bool {
+        !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Whether questions are asked, because `--yes` does not answer them all.
+    pub(super) fn asks(&self) -> bool {
+        !self.yes
+    }
+
     /// Asks before money moves that the command line did not spell out.
     pub(super) fn confirm(&self, question: &str) -> Result<(), Problem> {
         if self.yes {
             return Ok(());
         }
-        if self.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if !self.tells_a_person() {
             return Err(Problem::usage(question, "Nobody can be asked here. Say --yes to agree."));
         }
         let mut answer = String::new();

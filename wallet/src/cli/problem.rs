@@ -135,7 +135,8 @@ const fn next(reason: ErrorReason) -> &'static str {
         }
         ErrorReason::AccountUnknown => "Ask the issuer to open an account for your identity.",
         ErrorReason::IdentityUnknown => {
-            "Check the spelling. The payee has to register a wallet under this identity before it can be paid."
+            "Check the spelling. Whom you pay may also register later: `farthing pay --unregistered` gives you a link for the payee. \
+             A link is good in a wallet of the identity that was paid."
         }
         ErrorReason::NotRegistered => {
             "Register first: `farthing register IDENTITY`, with the invitation code that the issuer gave you."
@@ -144,7 +145,10 @@ const fn next(reason: ErrorReason) -> &'static str {
         ErrorReason::MethodUnknown => {
             "The daemon or a server is of another version: use the same version on both sides."
         }
-        ErrorReason::EntryUnknown | ErrorReason::Internal | ErrorReason::Unspecified => {
+        ErrorReason::EntryUnknown => {
+            "`farthing history` shows your own payments and their ids. About a link to a payment, ask its payer."
+        }
+        ErrorReason::Internal | ErrorReason::Unspecified => {
             "Run the command again with `--log debug` and report what it says. What was begun is not lost."
         }
     }

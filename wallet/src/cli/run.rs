@@ -30,8 +30,11 @@ use super::{
 mod amount;
 mod daemon;
 mod init;
+mod link;
 mod moves;
+mod picture;
 mod receipt;
+mod request;
 mod restore;
 mod trust;
 
@@ -61,10 +64,12 @@ async fn command(cli: &Cli, output: &Output) -> Result<Exit, Problem> {
         Command::Renew => moves::renew(&session).await,
         Command::Withdraw(arguments) => moves::withdraw(arguments, &session).await,
         Command::Pay(arguments) => moves::pay(arguments, &session).await,
-        Command::Receive => moves::receive(&session).await,
+        Command::Receive(arguments) => moves::receive(arguments, &session).await,
+        Command::Link(arguments) => link::link(arguments, &session).await,
         Command::Refund(arguments) => moves::refund(arguments, &session).await,
         Command::Redeem(arguments) => moves::redeem(arguments, &session).await,
-        Command::Request(arguments) => moves::request(arguments, &session).await,
+        Command::Request(arguments) => request::request(arguments, &session).await,
+        Command::Requests => request::requests(&session).await,
         Command::Receipt(arguments) => receipt::receipt(arguments, &session).await,
         Command::VerifyProof(arguments) => receipt::verify_proof(arguments, &session).await,
         Command::Trust(arguments) => trust::trust(arguments, &session).await,

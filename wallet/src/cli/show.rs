@@ -17,12 +17,14 @@ mod history;
 mod info;
 mod moves;
 mod receipts;
+mod request;
 mod trust;
 
 pub(super) use history::history;
 pub(super) use info::{Place, info};
-pub(super) use moves::{paid, redeemed, renewed, withdrawn};
+pub(super) use moves::{link, paid, redeemed, renewed, withdrawn};
 pub(super) use receipts::{received, refunded};
+pub(super) use request::{few, request, requests};
 pub(super) use trust::{gone_on, trust};
 
 /// An answer in both forms.
@@ -193,13 +195,6 @@ pub(super) fn restored(report: &RestoreReport, money: &Money) -> Shown {
         "payment_log_size": payments,
         "history_items": report.items,
     });
-    Shown { text, document }
-}
-
-/// A payment request. The code for the terminal is added by the caller.
-pub(super) fn request(answer: &v1::CreateRequestResponse, amount: Option<u64>, memo: &str, money: &Money) -> Shown {
-    let text = format!("{}\n", printable(&answer.uri));
-    let document = json!({ "uri": answer.uri, "amount": amount, "memo": memo, "currency": money.document() });
     Shown { text, document }
 }
 

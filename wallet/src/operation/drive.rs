@@ -162,6 +162,7 @@ impl Inner {
         let Some(operation) = book.operation(id) else { return Ok(Settled::Done) };
         let settlement = Settlement::new(book, &core)?;
         let (statement, server, transaction_id) = (core.statement(), server_of(core.statement()), core.id());
+        let paid_note = settlement.paid_note(&core);
         let outputs =
             blocking(move || settlement.outputs(&core, &answer).ok_or(WalletError::BadAnswer { server })).await?;
         let mut edits = vec![Edit::DropOperation(id)];
@@ -173,6 +174,7 @@ impl Inner {
                 transaction_id: Some(transaction_id),
                 log_index: Some(log_index),
                 refundable_from: refundable_from.filter(|_| statement == Statement::Pay),
+                paid_note,
                 ..item
             });
         }
@@ -306,8 +308,9 @@ impl Inner {
             Settled::Done => None,
             Settled::Pending { delay } => Some(delay),
         };
+        let link = if item.unregistered { book.link(&item)?.map(|link| link.to_string()) } else { None };
         let available = book.available(book.purpose_of(&item.purpose));
-        Ok(Receipt { item, available, delay })
+        Ok(Receipt { item, available, delay, link })
     }
 
     /// A fresh item for an operation that was asked for.

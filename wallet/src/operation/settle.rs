@@ -14,6 +14,7 @@ use farthing_ecash::{
     pay, redeem,
     refund::{self, Refundable},
     register, renew,
+    seal::open_self,
     seed::WalletKeys,
     split,
     statement::Statement,
@@ -26,6 +27,7 @@ use farthing_ecash::{
 use crate::{
     book::{Book, Edit},
     error::{Server, WalletError},
+    history::PaidNote,
 };
 
 /// What a transaction brings.
@@ -69,6 +71,11 @@ impl Settlement {
     fn expiry(&self, core: &Core) -> Option<Month> {
         let months = self.policies.get(&core.header().policy.to_string())?;
         Some(core.month().plus(*months))
+    }
+
+    /// What the link of a payment of this wallet is made of again.
+    pub(crate) fn paid_note(&self, core: &Core) -> Option<PaidNote> {
+        paid_note(core, self.expiry(core)?, &self.keys)
     }
 
     /// Verifies the answer and opens the outputs. `None` when the answer is not what this transaction asked for, or the
@@ -120,6 +127,13 @@ impl Settlement {
             }
         }
     }
+}
+
+/// What the link of a payment of this wallet is made of again.
+pub(crate) fn paid_note(core: &Core, expiry: Month, keys: &WalletKeys) -> Option<PaidNote> {
+    let nonce = core.publics().nonce;
+    let own = open_self(keys.self_key(), &nonce, &core.header().key, core.ct_self()).ok()?;
+    (core.statement() == Statement::Pay).then_some(PaidNote { nonce, purpose: own.purpose, expiry })
 }
 
 impl Outputs {

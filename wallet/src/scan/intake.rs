@@ -39,9 +39,10 @@ use super::{
 use crate::{
     book::{Book, Edit},
     error::WalletError,
-    history::{HistoryItem, OperationKind, OperationState},
-    operation::{Operation, failed},
+    history::{HistoryItem, OperationKind, OperationState, PaidNote},
+    operation::{Operation, failed, paid_note},
     record::{Hex, Inbox, Pins},
+    reference,
     vault::RecordId,
 };
 
@@ -78,6 +79,8 @@ struct Outcome {
     notes: Vec<Credential<Note>>,
     /// What takes a payment back, or parts of one.
     refundables: Vec<Refundable>,
+    /// What the link of a payment is made of again.
+    paid_note: Option<PaidNote>,
     /// The item that notes and payments belong to, if it is not that of the entry.
     whole: Option<u64>,
 }
@@ -89,7 +92,7 @@ impl Outcome {
 
     fn nothing(amount: Amount) -> Self {
         let (coins, notes, refundables) = (Vec::new(), Vec::new(), Vec::new());
-        Self { coins, state: None, amount, payee: None, notes, refundables, whole: None }
+        Self { coins, state: None, amount, payee: None, notes, refundables, paid_note: None, whole: None }
     }
 
     /// What its money may be used for; a transaction has one purpose.
@@ -195,7 +198,7 @@ impl<'b> Intake<'b> {
             let malformed = || log.contradiction(format!("entry {index} is malformed"));
             let (core, answer) = Core::from_prefix(entry.body()).map_err(|_| malformed())?;
             let answer = Answer::from_bytes(&core, answer).map_err(|_| malformed())?;
-            if sighting.own && !self.book.is_settled(log, index) {
+            if sighting.own && !self.book.is_settled(log, index) && !self.was_taken_in(log, index, core.statement()) {
                 self.own(log, index, entry, &core, &answer)?;
             }
             if sighting.note && !self.book.has_received(index) {
@@ -207,6 +210,13 @@ impl<'b> Intake<'b> {
             self.spend(serial, index, by);
         }
         Ok(())
+    }
+
+    /// Whether an entry of this wallet was taken in when the log was looked through, though no item tells. A claim of a payment
+    /// that came by a link is such a one, in a wallet that was restored and is given the link again: its coin may be spent
+    /// since, and must not come back. Only payments may have been left out, those into other buckets.
+    fn was_taken_in(&self, log: Log, index: u64, statement: Statement) -> bool {
+        statement != Statement::Pay && index < log.next(self.book.inbox())
     }
 
     /// A transaction of this wallet whose answer it does not have: of another copy, or of this one when the answer was lost.
@@ -246,8 +256,8 @@ impl<'b> Intake<'b> {
                 let expiry = core.month().plus(*months);
                 let paid = pay::restore(core, answer, key, expiry, keys).map_err(|_| wrong())?;
                 let refundable = Refundable::paid(core, answer, key, expiry, keys).map_err(|_| wrong())?;
-                let refundables = vec![refundable];
-                Outcome { payee: Some(paid.payee), refundables, ..Outcome::new(paid.change, paid.amount) }
+                let (refundables, paid_note) = (vec![refundable], paid_note(core, expiry, keys));
+                Outcome { payee: Some(paid.payee), refundables, paid_note, ..Outcome::new(paid.change, paid.amount) }
             }
             Statement::Claim => {
                 let old = self.state.clone().ok_or_else(wrong)?;
@@ -360,7 +370,8 @@ impl<'b> Intake<'b> {
         let number = item.number;
         let paid = outcome.refundables.first().filter(|_| core.statement() == Statement::Pay);
         let refundable_from = paid.map(|paid| paid.note().attributes().expiry().plus(1));
-        self.put(HistoryItem { state: OperationState::Done, refundable_from, ..item });
+        let paid_note = outcome.paid_note;
+        self.put(HistoryItem { state: OperationState::Done, refundable_from, paid_note, ..item });
         Ok(Some(number))
     }
 
@@ -398,12 +409,14 @@ impl<'b> Intake<'b> {
             self.brought.worthless += 1;
             return Ok(());
         };
+        let (reference, memo) = reference::opened(received.memo.as_str());
         let item = HistoryItem {
             kind: OperationKind::Receive,
             state: OperationState::Pending,
             amount: received.note.attributes().value(),
             purpose: self.book.purpose_name(received.note.attributes().purpose()),
-            memo: received.memo.as_str().to_owned(),
+            memo: memo.to_owned(),
+            reference,
             transaction_id: Some(core.id()),
             ..self.found(index, entry)
         };

@@ -7,9 +7,11 @@ use farthing_proto::v1;
 
 use crate::{
     history::{HistoryItem, OperationKind, OperationState},
+    reference::Reference,
     report::{
-        Balance, EndingMoney, IncomingPayment, LogStanding, OutgoingPayment, PendingPayment, PendingReason,
-        PendingRefund, PlannedPart, Restricted, Standing, WalletInfo,
+        Balance, EndingMoney, IncomingPayment, LinkOutcome, LinkState, LogStanding, OutgoingPayment, PendingPayment,
+        PendingReason, PendingRefund, PlannedPart, Receipt, RequestInfo, RequestState, Restricted, Standing,
+        WalletInfo,
     },
 };
 
@@ -35,6 +37,7 @@ pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
         issuance_log_size: info.issuance_log_size.unwrap_or_default(),
         payment_log_size: info.payment_log_size,
         anonymity_set_size: info.anonymity_set_size.unwrap_or_default(),
+        transactions_today: info.transactions_today,
         pending_operations: info.pending.iter().map(item).collect(),
         restoring: info.restoring,
         evidence: path(info.evidence.as_deref()),
@@ -108,12 +111,67 @@ pub(super) fn item(item: &HistoryItem) -> v1::HistoryItem {
         refundable_from: item.refundable_from.map_or_else(String::new, |month| month.to_string()),
         received_by_payee: item.receipt_index.is_some(),
         refunded: item.refunded.get(),
+        unregistered: item.unregistered,
+        request_reference: reference(item.reference),
     }
+}
+
+/// A request that this wallet made.
+pub(super) fn request(info: &RequestInfo) -> v1::MadeRequest {
+    let state = match info.state {
+        RequestState::Open => v1::RequestState::Open,
+        RequestState::Expired => v1::RequestState::Expired,
+        RequestState::Partial => v1::RequestState::Partial,
+        RequestState::Paid => v1::RequestState::Paid,
+        RequestState::Overpaid => v1::RequestState::Overpaid,
+    };
+    v1::MadeRequest {
+        uri: info.request.to_string(),
+        reference: reference(info.request.reference),
+        amount: info.request.amount.unwrap_or_default().get(),
+        memo: info.request.memo.clone(),
+        unix_seconds: info.unix_seconds,
+        expires_unix_seconds: info.request.expires.unwrap_or(0),
+        state: state.into(),
+        received: info.received.get(),
+        payments: info.payments.iter().map(item).collect(),
+    }
+}
+
+/// Empty for none.
+fn reference(reference: Option<Reference>) -> String {
+    reference.map_or_else(String::new, |reference| reference.to_string())
 }
 
 /// Empty when no transaction was sent.
 pub(super) fn transaction_id(item: &HistoryItem) -> Vec<u8> {
     item.transaction_id.as_ref().map_or_else(Vec::new, |id| id.as_bytes().to_vec())
+}
+
+/// A payment made.
+pub(super) fn paid(receipt: Receipt) -> v1::PayResponse {
+    let item = &receipt.item;
+    let refundable = item.paid_note.filter(|_| receipt.link.is_some()).map(|note| note.expiry.plus(1));
+    v1::PayResponse {
+        payment_id: transaction_id(item),
+        fee: item.fee.get(),
+        state: state(item.state).into(),
+        available: receipt.available.get(),
+        unregistered: item.unregistered,
+        refundable_from: refundable.map_or_else(String::new, |month| month.to_string()),
+        link: receipt.link.unwrap_or_default(),
+    }
+}
+
+/// What became of a link.
+pub(super) fn link(outcome: LinkOutcome) -> v1::LinkOutcome {
+    let state = match outcome.state {
+        LinkState::Claimed => v1::LinkState::Claimed,
+        LinkState::Waiting => v1::LinkState::Waiting,
+        LinkState::ClaimedBefore => v1::LinkState::ClaimedBefore,
+        LinkState::Gone => v1::LinkState::Gone,
+    };
+    v1::LinkOutcome { payment_id: outcome.payment_id.as_bytes().to_vec(), state: state.into() }
 }
 
 pub(super) fn incoming(payment: IncomingPayment) -> v1::IncomingPayment {
@@ -124,6 +182,7 @@ pub(super) fn incoming(payment: IncomingPayment) -> v1::IncomingPayment {
         purpose: payment.purpose,
         log_index: payment.log_index,
         total: payment.total.get(),
+        request_reference: reference(payment.reference),
     }
 }
 

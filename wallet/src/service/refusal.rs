@@ -19,6 +19,7 @@ pub(crate) fn status(error: &WalletError) -> Status {
         WalletError::BelowMinimum { minimum } => {
             Refusal::new(error.reason(), text.clone()).and_field("amount", text).with("minimum", minimum.get())
         }
+        WalletError::InvalidLink { .. } => Refusal::new(error.reason(), text.clone()).and_field("links", text),
         WalletError::MemoTooLong { .. } => Refusal::new(error.reason(), text.clone()).and_field("memo", text),
         WalletError::InsufficientFunds { needed, available } => {
             Refusal::new(error.reason(), text).with("needed", needed.get()).with("available", available.get())

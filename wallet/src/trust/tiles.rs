@@ -60,10 +60,17 @@ impl<'c> Tiles<'c> {
     /// The leaf of an entry, from the bundle of 256 that it is in.
     pub(crate) async fn leaf(&self, index: u64) -> Result<Vec<u8>, WalletError> {
         let (bundle, place) = (index / u64::from(TILE_WIDTH), index % u64::from(TILE_WIDTH));
-        let path = TilePath { content: Content::Entries, index: bundle, width: self.width(0, bundle)? };
-        let leaves = decode_bundle(&self.client.tile(path).await?).ok_or_else(|| self.malformed())?;
+        let leaves = self.bundle(bundle).await?;
         let place = usize::try_from(place).map_err(|_| self.malformed())?;
         leaves.into_iter().nth(place).ok_or_else(|| self.malformed())
+    }
+
+    /// The leaves of a bundle: 256, or at the end of the tree as many as there are. Whether they are true, the tree tells.
+    pub(crate) async fn bundle(&self, bundle: u64) -> Result<Vec<Vec<u8>>, WalletError> {
+        let width = self.width(0, bundle)?;
+        let path = TilePath { content: Content::Entries, index: bundle, width };
+        let leaves = decode_bundle(&self.client.tile(path).await?).filter(|leaves| leaves.len() == usize::from(width));
+        leaves.ok_or_else(|| self.malformed())
     }
 
     async fn hashes(&mut self, nodes: &[Node]) -> Result<Vec<Hash>, WalletError> {

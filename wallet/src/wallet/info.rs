@@ -8,7 +8,7 @@ use farthing_ecash::{
 use farthing_proto::v1::RestrictedBalance;
 use getrandom::{SysRng, rand_core::UnwrapErr};
 
-use super::{inner::Inner, register::registration, roll::ends_soon};
+use super::{crowd::COUNTED_MAX, inner::Inner, register::registration, roll::ends_soon};
 use crate::{
     book::{Book, aging::Aging},
     error::WalletError,
@@ -31,6 +31,11 @@ impl Inner {
                 account = note_problem(self.account(issuance).await, &mut problems);
             }
         }
+        let mut transactions_today = None;
+        if let Some(terms) = &terms {
+            let counted = self.transactions_of(terms.header.day, COUNTED_MAX).await;
+            transactions_today = note_problem(counted, &mut problems);
+        }
         let book = self.book.lock().await;
         let last = terms.clone().or_else(|| self.last_terms());
         Ok(WalletInfo {
@@ -45,6 +50,7 @@ impl Inner {
             issuance_log_size,
             payment_log_size: book.inbox().next,
             anonymity_set_size,
+            transactions_today,
             pending: book.pending(),
             restoring: book.is_restoring(),
             evidence: book.trust().stopped.as_ref().map(Into::into),

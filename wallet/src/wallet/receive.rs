@@ -16,6 +16,7 @@ use crate::{
     book::{Book, HeldNote},
     error::WalletError,
     history::HistoryItem,
+    link::PaymentLink,
     operation::{Claim, Intent, Operation, Season, Settled, Split, claim_rule},
     plan::{self, Caps, Counters, Manner, Part, Piece, Step},
     report::{IncomingPayment, PendingPayment, PendingReason, PlannedPart, ReceiveReport, RenewOutcome},
@@ -24,13 +25,21 @@ use crate::{
 };
 
 impl Inner {
-    pub(super) async fn receive(&self, progress: Progress) -> Result<ReceiveReport, WalletError> {
+    pub(super) async fn receive(
+        &self,
+        links: Vec<PaymentLink>,
+        progress: Progress,
+    ) -> Result<ReceiveReport, WalletError> {
         let _turn = self.receiving.lock().await;
         self.finish_registration().await?;
         let mut terms = self.terms().await?;
         let mut report = ReceiveReport::default();
         let mut claimed = Vec::new();
         self.finish_claim(&mut report, &mut claimed).await?;
+        let mut linked = Vec::with_capacity(links.len());
+        for link in links {
+            linked.push(self.take_link(link).await?);
+        }
         let scan = self.catch_up(Some(&terms), &progress).await?;
         (report.scanned, report.worthless) = (scan.scanned, scan.worthless);
         tracing::debug!(scanned = scan.scanned, "looked through the payment log");
@@ -87,6 +96,7 @@ impl Inner {
         report.left_today =
             unrestricted.and_then(|rule| left_today(state.attributes(), rule.attributes(), terms.header.day));
         report.available = book.available(UNRESTRICTED);
+        report.links = linked.into_iter().map(|link| Self::link_outcome(&book, link, &report.claimed)).collect();
         Ok(report)
     }
 
@@ -167,6 +177,7 @@ fn payment(book: &Book, note: &HeldNote) -> Option<IncomingPayment> {
         memo: item.memo.clone(),
         purpose: book.purpose_name(note.credential.attributes().purpose()),
         log_index: item.log_index?,
+        reference: item.reference,
     })
 }
 

@@ -2,16 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use farthing_ecash::{amount::Amount, identity::Identity, policy::UNRESTRICTED, seal::Memo};
+use farthing_ecash::{amount::Amount, policy::UNRESTRICTED, seal::EncryptionKey};
 use farthing_policy::UNRESTRICTED_NAME;
+use getrandom::{SysRng, rand_core::UnwrapErr};
 
-use super::inner::Inner;
+use super::{Order, inner::Inner};
 use crate::{
     book::Book,
     error::{Server, WalletError},
     history::{HistoryItem, OperationKind, RequestId},
     operation::{Intent, Pay, Redeem, Season, Settled, Swap, Withdraw},
+    payment_request,
     record::Hex,
+    reference,
     report::Receipt,
     select::{Candidate, Selection, select},
     terms::Terms,
@@ -69,24 +72,19 @@ impl Inner {
         self.receipt(number, settled).await
     }
 
-    pub(super) async fn pay(
-        &self,
-        purpose: &str,
-        payee: &Identity,
-        amount: Amount,
-        memo: &str,
-        request_id: RequestId,
-    ) -> Result<Receipt, WalletError> {
-        let purpose = called(purpose);
+    pub(super) async fn pay(&self, order: &Order, request_id: RequestId) -> Result<Receipt, WalletError> {
+        let Order { payee, amount, purpose, memo, reference, allow_unregistered } = order;
+        let (amount, purpose) = (*amount, called(purpose));
         let same = |item: &HistoryItem| {
             item.kind == OperationKind::Pay
                 && item.amount == amount
                 && item.purpose == purpose
-                && item.memo == memo
+                && item.memo == *memo
+                && item.reference == *reference
                 && item.payee.as_ref() == Some(payee)
         };
         nonzero(amount)?;
-        Memo::new(memo).map_err(|error| WalletError::MemoTooLong { length: error.length })?;
+        payment_request::check_memo(reference.as_ref(), memo)?;
         if let Some(receipt) = self.repeated(request_id, same).await? {
             return Ok(receipt);
         }
@@ -99,18 +97,28 @@ impl Inner {
         let amount_due = due.unwrap_or(Amount::new(u64::MAX));
         let need = Need { amount: amount_due, purpose: terms.purpose(purpose)?, payment: true };
         self.enough(need, request_id).await?;
-        let encryption_key = self.encryption_key(payee).await?;
+        let listed = self.encryption_key(payee).await?;
+        let unregistered = listed.is_none();
+        if unregistered && !allow_unregistered {
+            // The payee may hear of it and register.
+            self.directory.forget(&payee.pid().directory_hash());
+            return Err(WalletError::IdentityUnknown { identity: payee.clone() });
+        }
+        // A note that nobody can open looks like any other.
+        let encryption_key = listed.unwrap_or_else(|| EncryptionKey::throw_away(&mut UnwrapErr(SysRng)));
         let intent = Intent::Pay(Pay {
             payee: payee.as_str().to_owned(),
             amount: amount.get(),
-            memo: memo.to_owned(),
+            memo: reference::sealed(reference.as_ref(), memo),
             encryption_key: Hex::new(&encryption_key.to_bytes()),
         });
         let item = |item| HistoryItem {
             amount,
             purpose: purpose.to_owned(),
             payee: Some(payee.clone()),
-            memo: memo.to_owned(),
+            memo: memo.clone(),
+            reference: *reference,
+            unregistered,
             ..item
         };
         self.spend(terms, intent, need, request_id, item, same).await

@@ -132,6 +132,8 @@ pub(crate) struct Books {
     pub(crate) names_another_issuance: bool,
     /// How often the servers were asked for something of their logs.
     pub(crate) log_calls: u64,
+    /// Everything that wallets asked, in order, as far as it differs from call to call.
+    pub(crate) calls: Vec<String>,
     pub(crate) witnesses: Vec<CosignerKey>,
     /// Where the directory's entries are in the log.
     listed: HashMap<[u8; 32], u64>,
@@ -229,6 +231,7 @@ impl Bank {
             announced: Vec::new(),
             names_another_issuance: false,
             log_calls: 0,
+            calls: Vec::new(),
             witnesses: Vec::new(),
             listed: HashMap::new(),
             unlisted: false,

@@ -240,11 +240,11 @@ async fn the_identity_is_told_and_checked() {
     wallet.pay(&identity("bob"), eur(100), "", RequestId::random()).await.unwrap();
     wallet.receive().await.unwrap();
     assert!(wallet.info().await.unwrap().registration.unwrap().identity.is_none());
-    assert!(matches!(wallet.create_request(None, "").await, Err(WalletError::IdentityMissing)));
+    assert!(matches!(wallet.create_request(None, "", None).await, Err(WalletError::IdentityMissing)));
     let other = wallet.register("bob@bank.example", "invited").await;
     assert!(matches!(other, Err(WalletError::OtherIdentity { .. })));
     wallet.restore(Some(&identity("alice")), quiet()).await.unwrap();
-    assert!(wallet.create_request(None, "").await.is_ok());
+    assert!(wallet.create_request(None, "", None).await.is_ok());
 
     // New words have no past.
     let (_, fresh) = farthing_ecash::seed::Seed::generate(&mut getrandom::rand_core::UnwrapErr(getrandom::SysRng));

@@ -3,18 +3,18 @@
 use farthing_ecash::amount::{Amount, Currency};
 use farthing_proto::v1;
 
-use super::{Session, amount, init};
+use super::{Session, amount, init, link, picture::Place};
 use crate::{
     cli::{
-        args::{Pay, Redeem, Refund, Request, Retry, Withdraw},
-        backend::{Asks, Backend, wallet_problem},
+        args::{Pay, Receive, Redeem, Refund, Retry, Withdraw},
+        backend::{Asks, wallet_problem},
         exit::Exit,
         printable::printable,
         problem::Problem,
-        qr,
         show::{self, Money, Shown},
     },
     history::RequestId,
+    link::PaymentLink,
     payment_request::PaymentRequest,
 };
 
@@ -63,6 +63,12 @@ pub(super) async fn redeem(arguments: &Redeem, session: &Session<'_>) -> Result<
 
 /// Pays somebody.
 pub(super) async fn pay(arguments: &Pay, session: &Session<'_>) -> Result<Exit, Problem> {
+    if PaymentLink::is_one(&arguments.payee) {
+        return Err(Problem::usage(
+            "this is a link to money that somebody was paid",
+            "`farthing receive LINK` takes it, in a wallet of the identity that was paid.",
+        ));
+    }
     let is_request = arguments.payee.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME));
     match &arguments.amount {
         Some(text) => amount::check(text)?,
@@ -82,28 +88,35 @@ pub(super) async fn pay(arguments: &Pay, session: &Session<'_>) -> Result<Exit, 
         let currency = wallet.currency().await?;
         let money = Money::new(Some(currency.clone()));
         let (payee, amount, memo) = if is_request {
-            asked(arguments, &currency, &money, session)?
+            asked(arguments, &currency, &money)?
         } else {
             let text = arguments.amount.as_deref().unwrap_or_default();
             let payee = init::identity(&arguments.payee)?.as_str().to_owned();
             (payee, amount::parse(text, &currency)?, arguments.memo.clone().unwrap_or_default())
         };
+        let allow_unregistered = link::look_before(wallet, &payee, arguments.unregistered, session).await?;
+        if is_request {
+            // What the command line does not spell out, the owner has to agree to.
+            let about = if memo.is_empty() { String::new() } else { format!(" – “{}”", printable(&memo)) };
+            let question = format!("Pay {} to {}{about}?", money.text(amount), printable(&payee));
+            session.meter.pause(|| session.output.confirm(&question))?;
+        }
         let purpose = arguments.money.purpose.clone();
-        let request = v1::PayRequest { payee, amount, memo, request_id, purpose };
+        let request_uri = if is_request { arguments.payee.clone() } else { String::new() };
+        let request = v1::PayRequest { payee, amount, memo, request_id, purpose, allow_unregistered, request_uri };
         let answer = wallet.pay(request.clone()).await?;
-        Ok((show::paid(&answer, &request, &money), answer.state()))
+        let mut shown = show::paid(&answer, &request, &money);
+        if !answer.link.is_empty() {
+            Place::Terminal.show(&mut shown, &answer.link, session)?;
+        }
+        Ok((shown, answer.state()))
     });
     let (shown, state) = ended.await?;
     told(&shown, state, "redeemer", session)
 }
 
-/// Payee, amount and memo of a payment request. What it says and the command line does not, the owner has to agree to.
-fn asked(
-    arguments: &Pay,
-    currency: &Currency,
-    money: &Money,
-    session: &Session<'_>,
-) -> Result<(String, u64, String), Problem> {
+/// Payee, amount and memo of a payment request.
+fn asked(arguments: &Pay, currency: &Currency, money: &Money) -> Result<(String, u64, String), Problem> {
     let request = PaymentRequest::parse(&arguments.payee, currency).map_err(|error| wallet_problem(&error))?;
     let amount = match (&arguments.amount, request.amount.map(Amount::get)) {
         (None, None) => {
@@ -121,24 +134,25 @@ fn asked(
     };
     let memo = arguments.memo.clone().unwrap_or(request.memo);
     let payee = request.to.as_str().to_owned();
-    let about = if memo.is_empty() { String::new() } else { format!(" – “{}”", printable(&memo)) };
-    session
-        .meter
-        .pause(|| session.output.confirm(&format!("Pay {} to {}{about}?", money.text(amount), printable(&payee))))?;
     Ok((payee, amount, memo))
 }
 
-/// Looks for payments.
-pub(super) async fn receive(session: &Session<'_>) -> Result<Exit, Problem> {
+/// Looks for payments, and takes those of links.
+pub(super) async fn receive(arguments: &Receive, session: &Session<'_>) -> Result<Exit, Problem> {
+    let links = link::read(&arguments.links)?;
     let ended = session.with_wallet("looking for payments", Asks::Servers, async |wallet| {
-        let answer = wallet.receive(v1::ReceiveRequest {}).await?;
+        let answer = wallet.receive(v1::ReceiveRequest { links }).await?;
         let unfinished = answer.pending.iter().any(|pending| pending.reason() == v1::PendingReason::InProgress);
+        let gone = answer.links.iter().any(|link| link.state() == v1::LinkState::Gone);
         let shown = show::received(&answer, &Money::new(wallet.known_currency().await));
-        Ok((shown, unfinished))
+        Ok((shown, unfinished, gone))
     });
-    let (shown, unfinished) = ended.await?;
+    let (shown, unfinished, gone) = ended.await?;
     let state = if unfinished { v1::OperationState::Pending } else { v1::OperationState::Done };
-    told(&shown, state, "redeemer", session)
+    match told(&shown, state, "redeemer", session)? {
+        Exit::Done if gone => Ok(Exit::Evidence),
+        exit => Ok(exit),
+    }
 }
 
 /// Takes back what nobody has claimed.
@@ -153,33 +167,6 @@ pub(super) async fn refund(arguments: &Refund, session: &Session<'_>) -> Result<
     let (shown, unfinished) = ended.await?;
     let state = if unfinished { v1::OperationState::Pending } else { v1::OperationState::Done };
     told(&shown, state, "redeemer", session)
-}
-
-/// Makes a payment request.
-pub(super) async fn request(arguments: &Request, session: &Session<'_>) -> Result<Exit, Problem> {
-    if let Some(text) = &arguments.amount {
-        amount::check(text)?;
-    }
-    let memo = arguments.memo.clone().unwrap_or_default();
-    let made = session.with_wallet("looking", Asks::Nobody, async |wallet: &Backend| {
-        let (amount, currency) = match &arguments.amount {
-            Some(text) => {
-                let currency = wallet.currency().await?;
-                (Some(amount::parse(text, &currency)?), Some(currency))
-            }
-            None => (None, wallet.known_currency().await),
-        };
-        let message = v1::CreateRequestRequest { amount: amount.unwrap_or_default(), memo: memo.clone() };
-        let answer = wallet.create_request(message).await?;
-        let mut shown = show::request(&answer, amount, &memo, &Money::new(currency));
-        if session.output.is_terminal()
-            && let Some(code) = qr::code(&answer.uri, session.output.color())
-        {
-            shown.text += &code;
-        }
-        Ok(shown)
-    });
-    session.show(&made.await?)
 }
 
 /// The id from the command line, or a fresh one.

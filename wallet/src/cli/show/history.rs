@@ -48,7 +48,7 @@ fn for_people(items: &[v1::HistoryItem], money: &Money) -> String {
             amount(item.amount, money),
             printable(&item.purpose),
             amount(item.fee, money),
-            printable(&item.payee),
+            printable(&item.payee) + if item.unregistered { " (by link)" } else { "" },
             printable(&item.memo),
         ]);
     }
@@ -128,6 +128,8 @@ pub(super) fn item(item: &v1::HistoryItem) -> Value {
         "refundable_from": optional(&item.refundable_from),
         "received_by_payee": item.received_by_payee,
         "refunded": item.refunded,
+        "unregistered": item.unregistered,
+        "request_reference": optional(&item.request_reference),
     })
 }
 

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use super::{Money, Shown, currency, history, kind, optional, printable};
 use crate::daemon::Endpoint;
 
+/// More transactions of a day are not counted.
+const COUNTED_MAX: u64 = 1_024;
+
 /// Where the wallet is, and whom it talks to.
 pub(in crate::cli) struct Place {
     /// The wallet's directory.
@@ -87,7 +90,11 @@ fn facts(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Vec<(&'s
         facts.push(("Payments", format!("at least {}, fee {}", money.text(minimum), money.text(fee))));
     }
     if answer.anonymity_set_size > 0 {
-        facts.push(("Hides among", format!("{} registered wallets", answer.anonymity_set_size)));
+        let today = answer.transactions_today.map_or_else(String::new, |today| {
+            let more = if today >= COUNTED_MAX { " or more" } else { "" };
+            format!(", {today}{more} transactions today")
+        });
+        facts.push(("Hides among", format!("{} registered wallets{today}", answer.anonymity_set_size)));
     }
     let (issued, looked) = (answer.issuance_log_size, answer.payment_log_size);
     facts.push(("Logs", format!("{issued} entries of issuance, {looked} of payments looked through")));
@@ -140,6 +147,7 @@ fn document(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Value
         "issuance_log_size": answer.issuance_log_size,
         "payment_log_size": answer.payment_log_size,
         "anonymity_set_size": answer.anonymity_set_size,
+        "transactions_today": answer.transactions_today,
         "restoring": answer.restoring,
         "evidence": optional(&answer.evidence),
         "strange_directory_entry": answer.strange_directory_entry,

@@ -63,13 +63,60 @@ pub(in crate::cli) fn paid(answer: &v1::PayResponse, request: &v1::PayRequest, m
         v1::OperationState::Done => format!("Paid {amount}{} to {payee}{fee}. ", bound_to(purpose)),
         _ => format!("The payment of {amount}{} to {payee}{fee} is not finished. ", bound_to(purpose)),
     };
+    let mut text = text + &available(answer.available, purpose, money);
+    if answer.unregistered {
+        text += &handover(answer);
+    }
     let mut document = outcome(answer.state(), request.amount, &request.request_id, answer.available, money);
     document["payment_id"] = hex(&answer.payment_id);
     document["payee"] = json!(request.payee);
     document["memo"] = optional(&request.memo);
     document["purpose"] = optional(purpose);
     document["fee"] = json!(answer.fee);
-    Shown { text: text + &available(answer.available, purpose, money), document }
+    document["unregistered"] = json!(answer.unregistered);
+    document["link"] = optional(&answer.link);
+    document["refundable_from"] = optional(&answer.refundable_from);
+    Shown { text, document }
+}
+
+/// What a payer has to do for a payee who is not registered.
+fn handover(answer: &v1::PayResponse) -> String {
+    let id = hex(&answer.payment_id);
+    let id = id.as_str().unwrap_or_default();
+    if answer.link.is_empty() {
+        return format!(
+            "The payee is not registered and needs a link: `farthing link {id}` shows it when the payment is finished.\n"
+        );
+    }
+    format!(
+        "The payee is not registered. This link takes the money, with a wallet of that identity only; who else reads it learns \
+         amount and memo, so hand it over in private. `farthing link {id}` shows it again. What nobody takes you can take back \
+         from {} on.\n{}\n",
+        printable(&answer.refundable_from),
+        printable(&answer.link)
+    )
+}
+
+/// The link of a payment.
+pub(in crate::cli) fn link(answer: &v1::GetLinkResponse, id: &[u8], money: &Money) -> Shown {
+    let month = &answer.refundable_from;
+    let text = format!(
+        "{}\nIt is worth {} to the identity that was paid, in its wallet: `farthing receive LINK`. What nobody takes you can take \
+         back from {} on.\n",
+        printable(&answer.link),
+        money.text(answer.amount),
+        printable(month)
+    );
+    let document = json!({
+        "link": answer.link,
+        "payment_id": hex(id),
+        "amount": answer.amount,
+        "memo": optional(&answer.memo),
+        "refundable_from": month,
+        "currency": money.document(),
+        "file": null,
+    });
+    Shown { text, document }
 }
 
 fn outcome(outcome: v1::OperationState, amount: u64, request_id: &[u8], available: u64, money: &Money) -> Value {
@@ -113,7 +160,7 @@ mod tests {
             amount: 350,
             memo: "tea".into(),
             request_id: vec![1; 16],
-            purpose: String::new(),
+            ..Default::default()
         };
         let mut answer = v1::PayResponse { payment_id: vec![0xab; 32], fee: 1, available: 1_649, ..Default::default() };
         answer.set_state(v1::OperationState::Done);

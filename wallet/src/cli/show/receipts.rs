@@ -18,6 +18,15 @@ pub(in crate::cli) fn received(answer: &v1::ReceiveResponse, money: &Money) -> S
     if answer.claimed.is_empty() {
         text += "No new payment was claimed.\n";
     }
+    for link in &answer.links {
+        text += match link.state() {
+            v1::LinkState::ClaimedBefore => "The payment of the link was claimed by this wallet before.\n",
+            v1::LinkState::Gone => {
+                "The payment of the link is gone: another wallet of this identity has claimed it, or its payer has taken it back.\n"
+            }
+            _ => "",
+        };
+    }
     for payment in &answer.claimed {
         text += &format!("Received {}{}\n", part(payment.amount, payment.total, money), incoming_remarks(payment));
     }
@@ -56,10 +65,16 @@ pub(in crate::cli) fn received(answer: &v1::ReceiveResponse, money: &Money) -> S
         "plan": plan(&answer.plan),
         "left_today": answer.left_today,
         "not_renewed": optional(&answer.not_renewed),
+        "links": answer.links.iter().map(link_outcome).collect::<Vec<_>>(),
         "available": answer.available,
         "currency": money.document(),
     });
     Shown { text, document }
+}
+
+fn link_outcome(link: &v1::LinkOutcome) -> Value {
+    let state = name(link.state().as_str_name(), "LINK_STATE_");
+    json!({ "payment_id": hex(&link.payment_id), "state": state })
 }
 
 /// Payments taken back.
@@ -150,7 +165,11 @@ fn reason(reason: v1::PendingReason) -> Value {
 fn incoming_remarks(payment: &v1::IncomingPayment) -> String {
     let memo = &payment.memo;
     let memo = if memo.is_empty() { String::new() } else { format!(" – “{}”", printable(memo)) };
-    bound_to(&payment.purpose) + &memo
+    let reference = match payment.request_reference.as_str() {
+        "" => String::new(),
+        reference => format!(" (request {})", printable(reference)),
+    };
+    bound_to(&payment.purpose) + &memo + &reference
 }
 
 /// Purpose and payee, if they are known.
@@ -168,6 +187,7 @@ fn incoming(payment: &v1::IncomingPayment) -> Value {
         "memo": optional(&payment.memo),
         "purpose": optional(&payment.purpose),
         "log_index": payment.log_index,
+        "request_reference": optional(&payment.request_reference),
     })
 }
 

@@ -43,6 +43,7 @@ impl Desk {
     /// Does with a request that moves money what the test wants.
     fn receive(&self, transaction: &[u8], private: &[u8]) -> Result<(Vec<u8>, u64), Status> {
         let mut books = self.books.lock().unwrap();
+        books.calls.push(format!("submit {} {}", transaction.len(), private.len()));
         if let Some(arrival) = &mut books.arrival {
             arrival();
         }
@@ -71,7 +72,8 @@ impl Desk {
 #[tonic::async_trait]
 impl IssuerService for Desk {
     async fn get_issuer(&self, _: Request<GetIssuerRequest>) -> Result<Response<GetIssuerResponse>, Status> {
-        let books = self.books.lock().unwrap();
+        let mut books = self.books.lock().unwrap();
+        books.calls.push("issuer".to_owned());
         Ok(Response::new(GetIssuerResponse {
             log_origin: "issuance.example".to_owned(),
             keys: books.announced().map(PublicKey::to_bytes).collect(),
@@ -123,7 +125,8 @@ impl IssuerService for Desk {
         request: Request<GetDirectoryBucketRequest>,
     ) -> Result<Response<GetDirectoryBucketResponse>, Status> {
         let request = request.into_inner();
-        let books = self.books.lock().unwrap();
+        let mut books = self.books.lock().unwrap();
+        books.calls.push(format!("bucket of {} bits", request.prefix_bits));
         let entry = |(hash, key): (&[u8; 32], &Vec<u8>)| DirectoryEntry {
             hash: hash.to_vec(),
             encryption_key: key.clone(),
@@ -149,7 +152,8 @@ impl IssuerService for Desk {
 #[tonic::async_trait]
 impl RedeemerService for Desk {
     async fn get_redeemer(&self, _: Request<GetRedeemerRequest>) -> Result<Response<GetRedeemerResponse>, Status> {
-        let books = self.books.lock().unwrap();
+        let mut books = self.books.lock().unwrap();
+        books.calls.push("redeemer".to_owned());
         let policy = books.policy();
         let rules = books.rules[&books.epoch].clone();
         let foreign;
@@ -194,15 +198,16 @@ pub(super) struct Log {
 
 impl Log {
     /// The books, and how many entries there are at most.
-    fn books(&self) -> (MutexGuard<'_, Books>, usize) {
+    fn books(&self, call: &str) -> (MutexGuard<'_, Books>, usize) {
         let sizes = self.copied.as_ref().and_then(|copied| copied.lock().unwrap().sizes);
         let mut books = self.desk.books.lock().unwrap();
         books.log_calls += u64::from(self.copied.is_none());
+        books.calls.push(format!("{:?}: {call}", self.side));
         (books, sizes.map_or(usize::MAX, |sizes| sizes[self.side as usize]))
     }
 
-    fn entries(&self) -> Vec<Vec<u8>> {
-        let (books, limit) = self.books();
+    fn entries(&self, call: &str) -> Vec<Vec<u8>> {
+        let (books, limit) = self.books(call);
         let mut entries = books.shown(self.side);
         entries.truncate(limit);
         entries
@@ -245,7 +250,7 @@ impl LedgerService for Log {
 
     async fn stream_entries(&self, request: Request<StreamEntriesRequest>) -> Result<Response<Entries>, Status> {
         let request = request.into_inner();
-        let entries = self.entries();
+        let entries = self.entries("stream");
         let size = entries.len() as u64;
         let breaks_at = self.desk.books.lock().unwrap().payments_break_at.filter(|_| self.side == Side::Payments);
         let wanted = (0..)
@@ -265,13 +270,13 @@ impl LedgerService for Log {
 
     async fn get_entry(&self, request: Request<GetEntryRequest>) -> Result<Response<GetEntryResponse>, Status> {
         let index = request.into_inner().index;
-        let entry = self.entries()[usize::try_from(index).unwrap()].clone();
+        let entry = self.entries("entry")[usize::try_from(index).unwrap()].clone();
         let entry = log_entry((index, entry), self.desk.books.lock().unwrap().moves_bytes);
         Ok(Response::new(GetEntryResponse { entry: Some(entry), proof: Vec::new() }))
     }
 
     async fn get_log_size(&self, _: Request<GetLogSizeRequest>) -> Result<Response<GetLogSizeResponse>, Status> {
-        let size = self.entries().len() as u64;
+        let size = self.entries("size").len() as u64;
         let origin =
             if self.side == Side::Issuance { "issuance.example" } else { self.desk.books.lock().unwrap().origin };
         Ok(Response::new(GetLogSizeResponse { origin: origin.to_owned(), size }))
@@ -288,7 +293,7 @@ impl LedgerService for Log {
         &self,
         _: Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        let (books, limit) = self.books();
+        let (books, limit) = self.books("checkpoint");
         let note = books.checkpoint(self.side, limit).note().to_string();
         Ok(Response::new(GetCheckpointResponse { note }))
     }
@@ -308,9 +313,10 @@ impl LedgerService for Log {
     }
 
     async fn get_tile(&self, request: Request<GetTileRequest>) -> Result<Response<GetTileResponse>, Status> {
-        let TilePath { content, index, width } = request.into_inner().path.parse().unwrap();
+        let path = request.into_inner().path;
+        let TilePath { content, index, width } = path.parse().unwrap();
         let (leaves, shown) = {
-            let (books, limit) = self.books();
+            let (books, limit) = self.books(&path);
             (books.leaves(self.side, limit), books.shown_leaves(self.side, limit))
         };
         let (first, width) = (usize::try_from(index).unwrap() * 256, usize::from(width));
