@@ -1,15 +1,15 @@
 //! Which coins to spend.
 //!
-//! A transaction shows how many coins went in and under which keys, and nothing else. So the counts are few (1, 2, 4, 8,
-//! 16), and coins of one key are taken if they are enough, of the key that ends first: so using money moves it to the newest. What is taken beyond the need is the smallest: small coins go
-//! away by the way.
+//! A transaction shows how many coins went in and under which keys, and nothing else. So there are three counts, 1, 2 and 4,
+//! and coins of one key are taken if they are enough, of the key that ends first: so using money moves it to the newest.
+//! What is taken beyond the need is the smallest: small coins go away by the way.
 
 use farthing_ecash::keys::KeyId;
 
 use crate::vault::RecordId;
 
-/// The most coins in one transaction.
-const COINS_MAX: usize = farthing_ecash::transaction::COINS_MAX as usize;
+/// The most coins in one transaction. The redeemer takes more, but who uses that stands out.
+pub(crate) const COINS_MAX: usize = 4;
 
 /// A coin as selection sees it.
 #[derive(Debug, Clone, Copy)]
@@ -22,9 +22,9 @@ pub(crate) struct Candidate {
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// These coins are enough: 1 to 16.
+    /// These coins are enough: 1, 2 or 4.
     Spend(Vec<RecordId>),
-    /// The money is there, in too many coins: make these into one first (2 to 16), then select again.
+    /// The money is there, in too many coins: make these into one first (2 or 4), then select again.
     Merge(Vec<RecordId>),
     /// The money is not there. This much is.
     TooLittle(u64),
@@ -48,16 +48,22 @@ pub(crate) fn select(coins: &[Candidate], target: u64, by_age: &[KeyId]) -> Sele
             return Selection::Spend(chosen.into_iter().map(|coin| coin.id).collect());
         }
     }
-    Selection::Merge(coins.iter().rev().take(COINS_MAX).map(|coin| coin.id).collect())
+    Selection::Merge(to_merge(&coins).iter().map(|coin| coin.id).collect())
+}
+
+/// The four largest of these coins, ascending by value; of three the two smallest.
+fn to_merge(coins: &[Candidate]) -> &[Candidate] {
+    let range = if coins.len() < COINS_MAX { 0..2 } else { coins.len() - COINS_MAX..coins.len() };
+    coins.get(range).unwrap_or(coins)
 }
 
 fn sum(coins: &[Candidate]) -> u128 {
     coins.iter().map(|coin| u128::from(coin.value)).sum()
 }
 
-/// At most 16 of these coins, ascending by value, that are worth the target.
+/// One, two or four of these coins, ascending by value, that are worth the target.
 fn enough(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
-    one(coins, target).or_else(|| two(coins, target)).or_else(|| many(coins, target))
+    one(coins, target).or_else(|| two(coins, target)).or_else(|| four(coins, target))
 }
 
 /// The smallest coin that is enough.
@@ -84,15 +90,11 @@ fn two(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
     best.map(|(_, pair)| pair)
 }
 
-/// The fewest coins, the largest, and then the smallest ones up to the next count that is usual.
-fn many(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
-    let needed = (3..=COINS_MAX.min(coins.len())).find(|count| {
-        let largest: Vec<_> = coins.iter().rev().take(*count).copied().collect();
-        sum(&largest) >= u128::from(target)
-    })?;
-    let count = needed.next_power_of_two().min(COINS_MAX);
-    let (small, large) = coins.split_at_checked(coins.len() - needed)?;
-    Some(large.iter().chain(small.iter().take(count - needed)).copied().collect())
+/// The three largest coins with the smallest one, or the four largest.
+fn four(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
+    let (rest, largest) = coins.split_at_checked(coins.len().checked_sub(3)?)?;
+    let with = |fourth: Option<&Candidate>| Some([&[*fourth?], largest].concat());
+    [with(rest.first()), with(rest.last())].into_iter().flatten().find(|four| sum(four) >= u128::from(target))
 }
 
 #[cfg(test)]
@@ -130,7 +132,7 @@ mod tests {
         assert_eq!(spent(&coins, 51), [1, 50]);
         assert_eq!(spent(&coins, 53), [5, 50]);
         assert_eq!(spent(&coins, 71), [1, 10, 20, 50]);
-        assert_eq!(spent(&coins, 88), [1, 2, 5, 10, 20, 50]);
+        assert_eq!(spent(&coins, 85), [5, 10, 20, 50]);
         assert_eq!(select(&coins, 89, BY_AGE), Selection::TooLittle(88));
         assert_eq!(select(&[], 1, BY_AGE), Selection::TooLittle(0));
     }
@@ -138,8 +140,9 @@ mod tests {
     #[test]
     fn a_count_between_the_usual_ones_is_filled_with_the_smallest() {
         assert_eq!(spent(&coins(&[1, 2, 3, 10, 10, 10]), 30), [1, 10, 10, 10]);
-        assert_eq!(spent(&coins(&[10, 10, 10]), 30), [10, 10, 10]);
-        assert_eq!(spent(&coins(&[1, 2, 3, 9, 9, 9, 9, 9]), 45), [1, 2, 3, 9, 9, 9, 9, 9]);
+        // Three is not usual, and there is no fourth.
+        let three = coins(&[10, 11, 12]);
+        assert_eq!(select(&three, 30, BY_AGE), Selection::Merge(vec![three[0].id, three[1].id]));
     }
 
     #[test]
@@ -157,9 +160,9 @@ mod tests {
     #[test]
     fn too_many_small_coins_are_merged_first() {
         let coins = coins(&[1; 40]);
-        assert_eq!(spent(&coins, 16).len(), 16);
-        let Selection::Merge(ids) = select(&coins, 17, BY_AGE) else { panic!("no merge") };
-        assert_eq!(ids.len(), 16);
+        assert_eq!(spent(&coins, 4).len(), 4);
+        let Selection::Merge(ids) = select(&coins, 5, BY_AGE) else { panic!("no merge") };
+        assert_eq!(ids.len(), 4);
     }
 
     proptest! {
@@ -183,16 +186,16 @@ mod tests {
                     prop_assert!(total < u128::from(target));
                 }
                 Selection::Spend(ids) => {
-                    prop_assert!(!ids.is_empty() && ids.len() <= COINS_MAX);
+                    prop_assert!([1, 2, 4].contains(&ids.len()));
                     prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
                     prop_assert!(value(&ids) >= u128::from(target));
                 }
                 Selection::Merge(ids) => {
-                    prop_assert_eq!(ids.len(), COINS_MAX);
+                    prop_assert_eq!(ids.len(), if coins.len() == 3 { 2 } else { 4 });
                     prop_assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
-                    // Not even the 16 largest are enough.
+                    // Not even the four largest are enough, or there are three and all are needed.
                     coins.sort_by_key(|coin| std::cmp::Reverse(coin.value));
-                    coins.truncate(COINS_MAX);
+                    coins.truncate(if coins.len() == 3 { 2 } else { 4 });
                     prop_assert!(sum(&coins) < u128::from(target));
                 }
             }
