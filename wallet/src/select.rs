@@ -9,7 +9,7 @@ use farthing_ecash::keys::KeyId;
 use crate::vault::RecordId;
 
 /// The most coins in one transaction. The redeemer takes more, but who uses that stands out.
-pub(crate) const COINS_MAX: usize = 4;
+const COINS_MAX: usize = 4;
 
 /// A coin as selection sees it.
 #[derive(Debug, Clone, Copy)]
@@ -51,10 +51,19 @@ pub(crate) fn select(coins: &[Candidate], target: u64, by_age: &[KeyId]) -> Sele
     Selection::Merge(to_merge(&coins).iter().map(|coin| coin.id).collect())
 }
 
+/// The largest usual number of coins of which there are so many.
+pub(crate) const fn usual_count(coins: usize) -> usize {
+    match coins {
+        0 | 1 => coins,
+        2 | 3 => 2,
+        _ => COINS_MAX,
+    }
+}
+
 /// The four largest of these coins, ascending by value; of three the two smallest.
 fn to_merge(coins: &[Candidate]) -> &[Candidate] {
-    let range = if coins.len() < COINS_MAX { 0..2 } else { coins.len() - COINS_MAX..coins.len() };
-    coins.get(range).unwrap_or(coins)
+    let from = if coins.len() < COINS_MAX { 0 } else { coins.len() - COINS_MAX };
+    coins.get(from..from + usual_count(coins.len())).unwrap_or(coins)
 }
 
 fn sum(coins: &[Candidate]) -> u128 {

@@ -10,11 +10,9 @@ use crate::{
     error::WalletError,
     history::HistoryItem,
     operation::{Intent, Season, Swap},
+    select::usual_count,
     terms,
 };
-
-/// Coins that are swapped at once: a usual count of inputs.
-const COINS_AT_ONCE: usize = 4;
 
 /// Days before payments do not take a coin any more in which any use of the wallet moves it.
 pub(crate) const SOON_DAYS: u32 = 14;
@@ -42,7 +40,8 @@ impl Inner {
         let Some(group) = book.aging(today).into_iter().find(|group| today <= group.dates.exchange_until) else {
             return Ok(false);
         };
-        let (inputs, values): (Vec<_>, Vec<_>) = group.coins.into_iter().take(COINS_AT_ONCE).unzip();
+        let count = usual_count(group.coins.len());
+        let (inputs, values): (Vec<_>, Vec<_>) = group.coins.into_iter().take(count).unzip();
         let amount = Amount::new(values.into_iter().map(Amount::get).fold(0, u64::saturating_add));
         let intent = Intent::Swap(Swap {});
         let item = HistoryItem { amount, ..self.new_item(&book, &intent, None) };

@@ -16,13 +16,13 @@ use crate::{
     record::Hex,
     reference,
     report::Receipt,
-    select::{Candidate, Selection, select},
+    select::{Candidate, Selection, select, usual_count},
     terms::Terms,
     vault::RecordId,
 };
 
-/// How often coins are put together for one operation. Each time 16 become one, so this is enough for thousands.
-const MERGES_MAX: u32 = 256;
+/// How often coins are put together for one operation. Each time four become one, so this is enough for thousands.
+const MERGES_MAX: u32 = 4_096;
 
 /// How long to wait for other calls before looking again.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -272,7 +272,8 @@ fn choose(book: &Book, terms: &Terms, need: Need) -> Selection {
     let good: Vec<_> = coins.iter().filter(|coin| accepted(coin)).copied().collect();
     match select(&good, need.amount.get(), &book.keys_by_age()) {
         Selection::TooLittle(available) if need.payment => {
-            let old: Vec<_> = coins.iter().filter(|coin| exchangeable(coin)).map(|coin| coin.id).take(16).collect();
+            let mut old: Vec<_> = coins.iter().filter(|coin| exchangeable(coin)).map(|coin| coin.id).collect();
+            old.truncate(usual_count(old.len()));
             if old.is_empty() { Selection::TooLittle(available) } else { Selection::Merge(old) }
         }
         other => other,
