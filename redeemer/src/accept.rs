@@ -13,10 +13,8 @@ use tokio_util::task::TaskTracker;
 use crate::{
     check::{Candidate, Verifier, check_statement},
     error::SubmitError,
-    heard::Heard,
     keys::Keys,
     ledger::PaymentLog,
-    liabilities::Liabilities,
     policy::PolicyInForce,
     redemption::{Redemption, Redemptions},
     renewal::Renewals,
@@ -30,7 +28,6 @@ const DECODED_AT_ONCE_BYTES_MAX: usize = 6 * 1_024;
 pub struct Acceptor {
     log: Arc<PaymentLog>,
     records: Arc<Records>,
-    liabilities: Arc<Liabilities>,
     keys: Arc<Keys>,
     policy: Arc<PolicyInForce>,
     verifier: Verifier,
@@ -51,13 +48,11 @@ impl Acceptor {
         verifier: Verifier,
         redemptions: Redemptions,
         renewals: Renewals,
-        liabilities: Arc<Liabilities>,
-        heard: Arc<Heard>,
+        records: Records,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            records: Arc::new(Records::new(log.clone(), policy.clone(), liabilities.clone(), heard)),
-            liabilities,
+            records: Arc::new(records),
             log,
             keys,
             policy,
@@ -108,7 +103,7 @@ impl Acceptor {
         };
         let id = *signed.verified.transaction().id().as_bytes();
         let reservation = match &payout {
-            Some(payout) => Some(self.liabilities.reserve(id, payout.amount()).await?),
+            Some(payout) => Some(self.records.liabilities().reserve(id, payout.amount()).await?),
             None => None,
         };
         // 6. One durable write. 7. Only then the answer.

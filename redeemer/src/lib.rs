@@ -57,7 +57,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::Channel;
 
 use crate::{
-    accept::Acceptor,
+    accept::{Acceptor, Records},
     check::{Verifier, VerifierSettings},
     config::Config,
     error::RunError,
@@ -204,8 +204,7 @@ impl Redeemer {
             Verifier::start(&keys, verifier).map_err(RunError::Threads)?,
             Redemptions::new(issuer.clone(), policy.clone(), wake.clone()),
             Renewals::new(issuer.clone()),
-            liabilities,
-            heard,
+            Records::new(log.clone(), policy.clone(), liabilities, heard),
         );
         let published = publisher.published().clone();
         let pruner = pruning.map(|rule| Pruner::new(store.clone(), PAYMENTS, published.clone(), rule));

@@ -62,6 +62,11 @@ impl Records {
         Self { log, policy, liabilities, heard }
     }
 
+    /// What it owes.
+    pub(super) fn liabilities(&self) -> &Arc<Liabilities> {
+        &self.liabilities
+    }
+
     /// The answer that this transaction got before.
     ///
     /// # Errors
