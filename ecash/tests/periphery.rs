@@ -455,7 +455,7 @@ fn entries_of_every_kind_are_read_strictly() {
         assert_eq!(Entry::new(kind, day, body[..body.len() - 1].to_vec()), Err(DecodeError::Truncated));
         assert_eq!(Entry::new(kind, day, [&body, [0].as_slice()].concat()), Err(DecodeError::TrailingBytes));
     }
-    for code in [0, 11, 31, 37, 255] {
+    for code in [0, 11, 31, 38, 255] {
         assert_eq!(Entry::from_bytes(&[code, 0, 0, 0, 0, 1, code]), Err(DecodeError::UnknownCode));
     }
     let pay = EntryKind::Transaction(Statement::Pay);
