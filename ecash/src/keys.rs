@@ -90,6 +90,13 @@ impl PublicKey {
         self.dates
     }
 
+    /// Its place in the one order of keys, by first day and then by id: of the keys that sign on a day the last is current
+    /// (docs/PROTOCOL.md section 2).
+    #[must_use]
+    pub fn turn(&self) -> (Day, KeyId) {
+        (self.dates.first, self.id)
+    }
+
     pub(crate) fn X(&self) -> &Point {
         &self.X
     }
@@ -233,9 +240,9 @@ impl KeyRing {
         self.keys.values()
     }
 
-    /// The key that signs outputs on `day`: of those in their issuing period the one that began last.
+    /// The key that signs outputs on `day`: of those in their issuing period the last by [`PublicKey::turn`].
     #[must_use]
     pub fn current(&self, day: Day) -> Option<&SigningKey> {
-        self.keys.values().filter(|key| key.public.dates.signs_on(day)).max_by_key(|key| key.public.dates.first)
+        self.keys.values().filter(|key| key.public.dates.signs_on(day)).max_by_key(|key| key.public.turn())
     }
 }

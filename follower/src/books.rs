@@ -19,7 +19,7 @@ use farthing_ecash::{
     calendar::Day,
     credential::kinds::Kind,
     entry::{Entry, EntryKind, leaf_hash},
-    keys::{KeyDates, KeyId, PublicKey},
+    keys::{KeyId, PublicKey},
     policy::{PolicyBody, PolicyHash, PolicyTerms},
     replay::Logged,
     statement::Statement,
@@ -274,8 +274,8 @@ impl Entering<'_> {
     /// Outputs are under the key that signs on the statement's day, inputs under keys that are accepted on it.
     fn check_keys(&self, core: &Core) -> Result<(), Wrong> {
         let header = core.header();
-        let own = self.key(header.key)?.dates();
-        if !own.signs_on(header.day) {
+        let own = self.key(header.key)?;
+        if !own.dates().signs_on(header.day) {
             return Err(Wrong::KeyDoesNotSign(header.key));
         }
         if let Some(current) = self.newer_key(own, header.day) {
@@ -292,10 +292,10 @@ impl Entering<'_> {
         Ok(())
     }
 
-    /// A key that signs on a day and began after the one with these dates: so that one is no longer current, as
+    /// A key that signs on a day and comes after this one in their order: so this one is no longer current, as
     /// `KeyRing::current` says. One that was announced on that very day does not count: a server may not know it yet.
-    fn newer_key(&self, own: KeyDates, day: Day) -> Option<KeyId> {
-        let newer = self.books.keys.values().filter(|key| key.dates().signs_on(day) && key.dates().first > own.first);
+    fn newer_key(&self, own: &PublicKey, day: Day) -> Option<KeyId> {
+        let newer = self.books.keys.values().filter(|key| key.dates().signs_on(day) && key.turn() > own.turn());
         let known = |id: &KeyId| {
             let announced = self.books.key_entries.get(id);
             announced.is_some_and(|(index, announced)| *index < self.issuance && *announced < day)

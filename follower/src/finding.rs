@@ -113,6 +113,9 @@ pub enum Wrong {
     /// A key of another currency.
     #[error("the currency of the key is not that of the keys before it")]
     KeyCurrency,
+    /// A key that begins on the first day of another one.
+    #[error("the key begins on the same day as the key {0}: some could be shown the one and some the other")]
+    KeyTogether(KeyId),
     /// A policy that was not published, or is not in force.
     #[error("the policy that it names was never published, or is in force no more")]
     PolicyUnknown,

@@ -129,9 +129,7 @@ async fn ask(follower: &Follower, peer: &Peer) -> Result<Result<u64, String>, Fo
     if let Err(FollowError::Source { source, .. }) = compared {
         return Ok(Err(source.to_string()));
     }
-    if let Err(FollowError::Finding(finding)) = &compared
-        && finding.what == Wrong::SplitView
-    {
+    if let Err(FollowError::Finding(finding)) = &compared {
         follower.copy().keep_finding(&format!("{finding}; seen at {}", peer.address)).await?;
     }
     compared.map(|()| Ok(checkpoint.head().size))

@@ -116,14 +116,15 @@ pub(crate) fn check_issuer(pins: Option<&Pins>, facts: &IssuerFacts) -> Result<P
     Ok(pins)
 }
 
-/// Of the keys that sign on a day the one that began last signs: a server that chose among them could mark whom it likes.
+/// Of the keys that sign on a day the last in their one order signs: a server that chose among them, or by the order in which it
+/// shows them, could mark whom it likes.
 pub(crate) fn check_newest<'k>(
     server: Server,
     keys: impl Iterator<Item = &'k PublicKey>,
     current: &KeyId,
     day: Day,
 ) -> Result<(), WalletError> {
-    let newest = keys.filter(|key| key.dates().signs_on(day)).max_by_key(|key| key.dates().first);
+    let newest = keys.filter(|key| key.dates().signs_on(day)).max_by_key(|key| key.turn());
     match newest {
         Some(newest) if newest.id() != *current => Err(contradiction(server, "another of its keys signs on this day")),
         // None signs: what follows says so.
@@ -269,6 +270,20 @@ mod tests {
         // It follows all that are known, or is known.
         assert!(fits(&key("EUR", 201), 201) && fits(&known, 500));
         assert!(check_announced(&BTreeMap::new(), &early, Day::new(500)).is_ok());
+    }
+
+    /// Two keys that begin on one day: which of them signs does not depend on how they are shown.
+    #[test]
+    fn of_keys_that_begin_together_one_signs() {
+        let mut keys = [key("EUR", 100), key("EUR", 100)];
+        keys.sort_by_key(PublicKey::id);
+        let [lower, higher] = &keys;
+        for shown in [[lower, higher], [higher, lower]].map(|shown| shown.map(Clone::clone)) {
+            for current in [lower, higher] {
+                let told = check_issuer(None, &IssuerFacts { current: current.id(), ..facts(&shown) });
+                assert_eq!(told.is_ok(), current == higher, "{}", current.id());
+            }
+        }
     }
 
     #[test]

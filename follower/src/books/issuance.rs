@@ -39,7 +39,8 @@ impl Entering<'_> {
         Ok(())
     }
 
-    /// A key is announced once, and all keys of an issuer count the same money.
+    /// A key is announced once, all keys of an issuer count the same money, and no two begin on one day: wallets to which only
+    /// one of them is shown would be told from the others.
     pub(super) fn enter_key(&mut self, entry: &Entry) -> Result<(), Wrong> {
         let key = PublicKey::from_bytes(entry.body()).map_err(Wrong::Unreadable)?;
         if self.books.keys.contains_key(&key.id()) {
@@ -47,6 +48,9 @@ impl Entering<'_> {
         }
         if self.books.keys.values().any(|before| before.currency() != key.currency()) {
             return Err(Wrong::KeyCurrency);
+        }
+        if let Some(before) = self.books.keys.values().find(|before| before.dates().first == key.dates().first) {
+            return Err(Wrong::KeyTogether(before.id()));
         }
         self.books.key_entries.insert(key.id(), (self.index, entry.day()));
         Arc::make_mut(&mut self.books.keys).insert(key.id(), key);

@@ -86,7 +86,7 @@ impl Follower {
         let Upstream { source, hand_back, .. } = &self.followed(log).upstream;
         let taker = hand_back.as_ref().filter(|taker| !Arc::ptr_eq(taker, source));
         for giver in [source].into_iter().chain(taker) {
-            match self.gather(log, giver.as_ref()).await {
+            match self.take_over(log, giver.as_ref()).await {
                 Err(error @ FollowError::Source { .. }) => tracing::warn!("cosignatures: {error}"),
                 gathered => gathered?,
             }
@@ -98,8 +98,18 @@ impl Follower {
     /// many as they ask for. Each is checked, and each checkpoint is held against the copy.
     ///
     /// # Errors
-    /// [`FollowError::Finding`] when the log has signed two things that contradict each other; [`FollowError::Source`].
+    /// [`FollowError::Finding`] when the log has signed two things that contradict each other: it is kept, so that nothing is
+    /// followed or cosigned any more until the operator has looked; [`FollowError::Source`].
     pub async fn gather(&self, log: Log, giver: &dyn Source) -> Result<(), FollowError> {
+        let gathered = self.take_over(log, giver).await;
+        if let Err(FollowError::Finding(finding)) = &gathered {
+            self.copy.keep_finding(&format!("{finding}; seen at {}", giver.name())).await?;
+        }
+        gathered
+    }
+
+    /// [`Follower::gather`], without keeping what is found.
+    async fn take_over(&self, log: Log, giver: &dyn Source) -> Result<(), FollowError> {
         let published = &self.followed(log).published;
         let broken = |source| FollowError::Source { log, from: giver.name(), source };
         let others = published.witnesses().len().saturating_sub(1);

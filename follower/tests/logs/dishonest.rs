@@ -1,13 +1,24 @@
 //! Logs in which a server has signed something that must not be there.
 
+use std::sync::Arc;
+
 use farthing_ecash::{
-    entry::EntryKind, policy::UNRESTRICTED, replay::Fault, rule, statement::Statement, validity::ValidityCalendar,
+    amount::Currency,
+    calendar::Day,
+    entry::EntryKind,
+    keys::{KeyDates, KeyRing, SigningKey},
+    policy::UNRESTRICTED,
+    replay::Fault,
+    rule,
+    statement::Statement,
+    validity::ValidityCalendar,
 };
 use farthing_follower::{
     finding::{Finding, Wrong},
     log::Log,
     source::Fetched,
 };
+use farthing_service::clock::ManualClock;
 
 use crate::{
     plan::{Plan, Writer, body, calendar, fetched, logged, story},
@@ -213,8 +224,17 @@ async fn the_issuance_checkpoint_has_to_be_right() {
     let first = plan.cuts[0][1] as u64;
     plan.named = Some(3);
     assert_eq!(found(&plan).await, Finding::checkpoint(Log::Payments, first, Wrong::IssuanceOther(3)));
-    let plan = story();
-    let (oldest, second) = (plan.cuts[0], plan.cuts[1][1] as u64);
+
+    // Older than before. Nothing rests on what it lacks, so the entries are as they must be.
+    let mut writer = Writer::new("older");
+    let alice = writer.town.register("alice@bank.example");
+    let coins = [1, 2, 3].map(|_| writer.town.withdraw(&alice, 5_000));
+    for (coin, name) in coins.iter().zip(["bob", "carol", "dave"]) {
+        writer.town.pay(&alice, [coin], &alice, 1_000);
+        writer.cut();
+        writer.town.register(&format!("{name}@bank.example"));
+    }
+    let plan = writer.plan;
     let older = plan.sign().notes[1][0].checkpoint().issuance;
     let last = plan.logs[1].len() as u64;
     let signed = plan.sign_with(|log, checkpoint| {
@@ -222,18 +242,23 @@ async fn the_issuance_checkpoint_has_to_be_right() {
             checkpoint.issuance = older;
         }
     });
-    // The renewal rests on a grant that stands only later in the issuance log.
     let finding = World::new(&signed).finding().await;
-    assert!(matches!(finding.what, Wrong::GrantUnknown(_)), "{finding}");
-    assert!(second > oldest[1] as u64);
-    let signed = plan.sign_with(|log, checkpoint| {
-        if log == Log::Payments && checkpoint.size == first {
-            checkpoint.issuance = None;
-        }
-    });
-    // Rules rest on a key of the issuance log, so the entry is named before the checkpoint.
-    let finding = World::new(&signed).finding().await;
+    assert_eq!(finding, Finding::checkpoint(Log::Payments, last, Wrong::IssuanceGoesBack));
+
+    // None. A policy alone rests on nothing; rules rest on a key, so there the entry is named before the checkpoint.
+    let mut plan = story();
+    let without = |plan: &Plan, size: u64| {
+        plan.sign_with(|log, checkpoint| {
+            if log == Log::Payments && checkpoint.size == size {
+                checkpoint.issuance = None;
+            }
+        })
+    };
+    let finding = World::new(&without(&plan, first)).finding().await;
     assert_eq!((finding.log, finding.place), (Log::Payments, farthing_follower::finding::Place::Entry(1)));
+    plan.cuts.insert(0, [2, 1]);
+    let finding = World::new(&without(&plan, 1)).finding().await;
+    assert_eq!(finding, Finding::checkpoint(Log::Payments, 1, Wrong::IssuanceMissing));
 }
 
 #[tokio::test]
@@ -245,7 +270,7 @@ async fn a_day_that_goes_back_is_named() {
     };
     let today = TODAY.get();
     let directory = story().find(Log::Issuance, EntryKind::Directory);
-    let day = farthing_ecash::calendar::Day::new(today - 1);
+    let day = Day::new(today - 1);
     let wrong = Wrong::DayGoesBack { before: TODAY, day };
     assert_eq!(
         found(&with_day(Log::Issuance, directory, today - 1)).await,
@@ -254,7 +279,7 @@ async fn a_day_that_goes_back_is_named() {
     let claim = story().find(Log::Payments, transaction(Statement::Claim));
     assert_eq!(found(&with_day(Log::Payments, claim, today - 1)).await, payments(claim, wrong));
     // A statement of neither the day nor the day before.
-    let day = farthing_ecash::calendar::Day::new(today + 2);
+    let day = Day::new(today + 2);
     let wrong = Wrong::StatementDay { statement: TODAY, day };
     assert_eq!(found(&with_day(Log::Payments, claim, today + 2)).await, payments(claim, wrong));
     let late = with_day(Log::Payments, story().logs[1].len() - 1, today + 1);
@@ -291,12 +316,50 @@ async fn terms_and_grants_hold() {
     let at = plan.log(Log::Issuance)[grant].entry.len() - 4;
     plan.log(Log::Issuance)[grant].entry[at..].copy_from_slice(&(TODAY.get() + 8).to_le_bytes());
     assert_eq!(found(&plan).await, Finding::entry(Log::Issuance, grant as u64, Wrong::GrantTooLong));
+    // A renewal into another class than was granted.
+    let mut plan = story();
+    let at = plan.log(Log::Issuance)[grant].entry.len() - 12;
+    plan.log(Log::Issuance)[grant].entry[at] ^= 2;
+    assert_eq!(found(&plan).await, payments(renew, Wrong::GrantOther));
+}
+
+/// A bucket that the policy does not have would mark a payment.
+#[tokio::test]
+async fn a_bucket_of_its_own_is_named() {
+    let mut writer = Writer::new("bucket");
+    let published = writer.town.policy.clone();
+    let mut terms = *published.terms();
+    terms.bucket_bits += 8;
+    let wide = farthing_ecash::policy::PolicyBody::new(terms, published.rules().to_vec(), b"wide".to_vec()).unwrap();
+    let alice = writer.town.register("alice@bank.example");
+    let coin = writer.town.withdraw(&alice, 5_000);
+    let (header, key) = (writer.town.header(), alice.keys.encryption_key());
+    let payment = crate::town::payment(&alice, &key, 1_000);
+    let mut rng = Sequence::new("wide");
+    let sent = farthing_ecash::pay::request(&header, &wide, &alice.keys, [&coin], &payment, &mut rng).unwrap();
+    writer.town.answer(&sent);
+    let plan = writer.end();
+    let pay = plan.find(Log::Payments, transaction(Statement::Pay));
+    assert_eq!(found(&plan).await, payments(pay, Wrong::Bucket));
+}
+
+/// Sums of coins must not overflow.
+#[tokio::test]
+async fn too_much_money_is_named() {
+    let mut writer = Writer::new("rich");
+    let alice = writer.town.register("alice@bank.example");
+    for _ in 0..2 {
+        writer.town.withdraw(&alice, 1 << 62);
+    }
+    let plan = writer.end();
+    let size = plan.logs[1].len() as u64;
+    assert_eq!(found(&plan).await, Finding::checkpoint(Log::Payments, size, Wrong::TooMuch));
 }
 
 /// A policy is used after the grace of the one that has replaced it.
 #[tokio::test]
 async fn a_policy_that_was_replaced_long_ago_is_named() {
-    let before = |days: u32| farthing_ecash::calendar::Day::new(TODAY.get() - days);
+    let before = |days: u32| Day::new(TODAY.get() - days);
     let replaced = |days: u32| {
         let mut plan = story();
         for entry in &mut plan.log(Log::Payments)[..2] {
@@ -315,8 +378,7 @@ async fn a_policy_that_was_replaced_long_ago_is_named() {
 /// A key that has been announced before, and began later, is the one that signs: another one would tell wallets apart.
 #[tokio::test]
 async fn a_key_that_another_has_followed_is_named() {
-    use farthing_ecash::{amount::Currency, keys::SigningKey};
-    let days = |count: u32| farthing_ecash::calendar::Day::new(TODAY.get() - count);
+    let days = |count: u32| Day::new(TODAY.get() - count);
     let mut dates = crate::town::dates();
     dates.first = days(1);
     let newer = SigningKey::generate(Currency::new("EUR", 6).unwrap(), dates, &mut Sequence::new("newer")).unwrap();
@@ -336,6 +398,83 @@ async fn a_key_that_another_has_followed_is_named() {
     assert_eq!(found(&announced(days(1))).await, Finding::entry(Log::Issuance, register as u64, wrong));
     // On the day on which it is announced a server may not know it yet.
     World::new(&announced(TODAY).sign()).follower().await.follow().await.unwrap();
+}
+
+fn key_with(code: &str, dates: KeyDates) -> SigningKey {
+    SigningKey::generate(Currency::new(code, 6).unwrap(), dates, &mut Sequence::new("another key")).unwrap()
+}
+
+/// An announcement that must not be there; two keys that begin together would part those who are shown the one from the others.
+#[tokio::test]
+async fn a_key_that_must_not_be_announced_is_named() {
+    let own = story().signing_key().public().clone();
+    let mut later = crate::town::dates();
+    later.first = TODAY;
+    for (key, wrong) in [
+        (own.clone(), Wrong::KeyRepeated),
+        (key_with("USD", later).public().clone(), Wrong::KeyCurrency),
+        (key_with("EUR", crate::town::dates()).public().clone(), Wrong::KeyTogether(own.id())),
+    ] {
+        let mut plan = story();
+        plan.insert(Log::Issuance, 1, fetched(EntryKind::Key, TODAY, key.to_bytes(), &[]));
+        assert_eq!(found(&plan).await, Finding::entry(Log::Issuance, 1, wrong));
+    }
+    // Keys are announced in one log only.
+    let mut plan = story();
+    plan.insert(Log::Payments, 0, fetched(EntryKind::Key, TODAY, own.to_bytes(), &[]));
+    assert_eq!(found(&plan).await, payments(0, Wrong::OtherLog));
+}
+
+/// A world in which it is this day.
+fn world_on(plan: &Plan, day: Day) -> World {
+    let mut world = World::new(&plan.sign());
+    world.clock = Arc::new(ManualClock::new(86_400 * i64::from(day.get())));
+    world
+}
+
+#[tokio::test]
+async fn a_key_that_signs_too_late_is_named() {
+    let (last, late) = (crate::town::dates().last_issue, Day::new(crate::town::dates().last_issue.get() + 1));
+    let registered = |day: Day| {
+        let mut writer = Writer::new("late");
+        writer.town.day = day;
+        writer.town.register("alice@bank.example");
+        world_on(&writer.end(), late)
+    };
+    registered(last).follower().await.follow().await.unwrap();
+    let key = Writer::new("late").town.key.id();
+    assert_eq!(registered(late).finding().await, Finding::entry(Log::Issuance, 2, Wrong::KeyDoesNotSign(key)));
+}
+
+#[tokio::test]
+async fn inputs_of_a_key_that_has_ended_are_named() {
+    let dates = crate::town::dates();
+    let until = dates.accept_until;
+    let late = Day::new(until.get() + 1);
+    let paid = |day: Day| {
+        let mut writer = Writer::new("ended");
+        let alice = writer.town.register("alice@bank.example");
+        let coin = writer.town.withdraw(&alice, 5_000);
+        writer.flush();
+        let after = |days: u32| Day::new(dates.last_issue.get() + days);
+        let next = KeyDates {
+            first: dates.last_issue,
+            last_issue: after(100),
+            accept_until: after(200),
+            exchange_until: after(300),
+        };
+        let next = key_with("EUR", next);
+        writer.push(Log::Issuance, EntryKind::Key, next.public().to_bytes());
+        writer.town.day = day;
+        writer.town.key = next.public().clone();
+        let own = SigningKey::from_secret_bytes(&writer.plan.key).unwrap();
+        writer.town.ring = KeyRing::new([own, next]);
+        writer.town.pay(&alice, [&coin], &alice, 1_000);
+        world_on(&writer.end(), late)
+    };
+    paid(until).follower().await.follow().await.unwrap();
+    let key = Writer::new("ended").town.key.id();
+    assert_eq!(paid(late).finding().await, payments(2, Wrong::KeyExpired(key)));
 }
 
 /// A validity that only some wallets have would mark their claims.

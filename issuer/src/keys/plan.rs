@@ -81,8 +81,11 @@ impl Plan {
     #[must_use]
     pub fn stage(&self, key: &PlannedKey) -> Stage {
         let (dates, today) = (key.dates(), self.today);
-        let current =
-            self.keys.iter().filter(|other| other.dates().signs_on(today)).max_by_key(|other| other.dates().first);
+        let current = self
+            .keys
+            .iter()
+            .filter(|other| other.dates().signs_on(today))
+            .max_by_key(|other| other.key.public().turn());
         if today < dates.first {
             Stage::Announced
         } else if current.is_some_and(|current| current.path == key.path) {

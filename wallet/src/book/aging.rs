@@ -27,11 +27,11 @@ impl Aging {
 }
 
 impl Book {
-    /// The key that signs outputs on a day, of those that the wallet knows: the one that began last.
+    /// The key that signs outputs on a day, of those that the wallet knows: the last in their order.
     pub(crate) fn current_key(&self, day: Day) -> Option<PublicKey> {
         let keyring = self.keyring();
         let signing = keyring.values().filter(|key| key.dates().signs_on(day));
-        signing.max_by_key(|key| key.dates().first).cloned()
+        signing.max_by_key(|key| key.turn()).cloned()
     }
 
     /// All keys that the wallet knows, those that end first before the others.
@@ -48,7 +48,7 @@ impl Book {
         let keyring = self.keyring();
         let mut groups = BTreeMap::<(KeyId, u32), Aging>::new();
         for (id, coin) in self.coins.iter().filter(|(id, _)| !self.reserved.contains(*id)) {
-            let Some(key) = keyring.get(&coin.key()).filter(|key| key.dates().first < current.dates().first) else {
+            let Some(key) = keyring.get(&coin.key()).filter(|key| key.turn() < current.turn()) else {
                 continue;
             };
             let group = groups.entry((key.id(), coin.attributes().purpose()));
