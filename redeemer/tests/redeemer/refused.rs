@@ -193,7 +193,9 @@ async fn a_claim_over_the_cap_cannot_be_built_and_an_older_rule_does_not_help() 
     let claim = bob.claim(&before, std::slice::from_ref(&note), &state);
     running.stop().await;
 
-    world.policy = strict;
+    // Without a grace, in which the rule before would still be good.
+    world.policy = strict.replace(r#"grace = "10m""#, r#"grace = "0s""#);
+    assert_ne!(world.policy, strict);
     let running = world.start().await;
     let now = running.facts().await;
     assert_eq!((before.header.epoch, now.header.epoch), (1, 2));
