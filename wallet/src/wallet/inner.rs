@@ -125,7 +125,7 @@ impl Inner {
             pins
         };
         let known = self.book.lock().await.keyring();
-        self.checkpoint(Log::Issuance).await?;
+        self.checkpoint_of(Log::Issuance, 0).await?;
         for (place, key) in facts.keys.iter().enumerate() {
             let index = facts.key_indices.get(place).copied();
             let fits = |entry: &Entry| terms::check_announced(&known, key, entry.day());
@@ -202,7 +202,7 @@ impl Inner {
             self.remember_log_key(&mut book, Log::Payments, &facts.origin, &facts.log_key).await?;
             self.remember(&mut book, pins).await?;
         }
-        self.checkpoint(Log::Payments).await?;
+        self.checkpoint_of(Log::Payments, 0).await?;
         let (policy, index) = (facts.policy.to_bytes(), Some(facts.policy_index));
         self.check_public(Log::Payments, EntryKind::Policy, &policy, index, |_| Ok(())).await?;
         for (place, rules) in facts.rules.iter().enumerate().filter(|(_, rules)| rules.key() == key.id()) {
