@@ -24,7 +24,7 @@ use farthing_ecash::{
     replay::Logged,
     statement::Statement,
     transaction::Core,
-    validity::ValidityCalendar,
+    validity::Calendars,
 };
 use farthing_ledger::{hash::Hash, tree::Frontier};
 
@@ -74,8 +74,8 @@ pub struct Books {
     pub keys: Arc<BTreeMap<KeyId, PublicKey>>,
     /// Where each stands in the issuance log, and the day of its entry.
     key_entries: BTreeMap<KeyId, (u64, Day)>,
-    /// The newest validity calendar, and where it stands.
-    calendar: Option<(u64, ValidityCalendar)>,
+    /// The validity calendars.
+    calendars: Calendars,
     /// By epoch.
     pub policies: BTreeMap<u32, Published>,
     /// Policies with the keys under which their rules are published.

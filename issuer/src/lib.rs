@@ -63,7 +63,6 @@ use tonic::service::interceptor::InterceptedService;
 use crate::{
     accounts::Accounts,
     admin::Admin,
-    calendar::Announced,
     config::{Config, Listeners},
     directory::Directory,
     error::RunError,
@@ -199,7 +198,7 @@ impl Issuer {
         let policy = PolicyInUse::start(store.clone(), policy).await?;
         let keys = Arc::new(Keys::start(&log, keys).await?);
         let accounts = Accounts::new(store.clone());
-        let calendar = Announced::announce(&log, calendar).await?;
+        let calendars = calendar::announce(&log, calendar).await?;
         let office = Office {
             log,
             registry: Registry::new(store.clone()),
@@ -211,7 +210,7 @@ impl Issuer {
             publisher,
             policy,
             origin,
-            calendar,
+            calendars,
             directory_interval,
             tasks: TaskTracker::new(),
             store_failed: CancellationToken::new(),

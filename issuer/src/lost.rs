@@ -33,7 +33,8 @@ impl Office {
             let standing = Standing::read(self.log.store(), identity).await?;
             // Of wallets that an earlier version has registered nothing is on record, but that their validity was shorter.
             let this_month = self.log.today().month();
-            let longest = self.calendar.calendar.validity(this_month).plus(self.calendar.calendar.months());
+            let (_, calendar) = self.calendars.of(this_month).ok_or_else(IssuerError::damaged)?;
+            let longest = calendar.validity(this_month).plus(calendar.months());
             let valid_through = standing.valid_through.unwrap_or(longest);
             let revoked = Record { account: None, invitation: Some(invitation::hash(&code)), ..record };
             let batch = registry::replace(Batch::new(), identity, Some(record), revoked);

@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use farthing_ecash::{
+    calendar::Month,
     statement::Statement,
     transaction::{Core, Transaction},
+    validity::Calendars,
 };
 use farthing_ledger::publisher::Publisher;
 use farthing_store::StoreError;
@@ -12,8 +14,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
 use crate::{
-    accounts::Accounts, calendar::Announced, directory::Directory, error::IssuerError, issuance::IssuanceLog,
-    keys::Keys, policy::PolicyInUse, publication::Withdrawals, registry::Registry, supply::Supply, verifier::Verifier,
+    accounts::Accounts, directory::Directory, error::IssuerError, issuance::IssuanceLog, keys::Keys,
+    policy::PolicyInUse, publication::Withdrawals, registry::Registry, supply::Supply, verifier::Verifier,
 };
 
 /// The issuer at work.
@@ -29,7 +31,7 @@ pub(crate) struct Office {
     pub(crate) verifier: Verifier,
     pub(crate) origin: String,
     /// Until when wallet states are valid, and where the log says so.
-    pub(crate) calendar: Announced,
+    pub(crate) calendars: Calendars,
     /// Time between two batches of directory entries in the log.
     pub(crate) directory_interval: Duration,
     pub(crate) tasks: TaskTracker,
@@ -38,6 +40,11 @@ pub(crate) struct Office {
 }
 
 impl Office {
+    /// The validity of states that are signed in a month.
+    pub(crate) fn validity(&self, month: Month) -> Result<Month, IssuerError> {
+        self.calendars.validity(month).ok_or_else(IssuerError::damaged)
+    }
+
     /// Carries out a change in a task of its own: a caller that goes away does not stop it half-way.
     pub(crate) async fn carry_out<T, F>(self: &Arc<Self>, change: impl FnOnce(Arc<Self>) -> F) -> Result<T, IssuerError>
     where

@@ -68,7 +68,7 @@ impl Office {
         let mut invited = self.invited(registration).await?;
         registration.opening.check(transaction).map_err(|_| IssuerError::ProofInvalid)?;
         let verified = self.verifier.verify(transaction.clone()).await?;
-        let validity = self.calendar.calendar.validity(transaction.core().month());
+        let validity = self.validity(transaction.core().month())?;
         loop {
             let Invited { record, standing } = invited;
             let waits = standing.waits_until(self.log.today());

@@ -54,11 +54,11 @@ impl Office {
             if let Some(granted) = self.outstanding(before.as_deref(), &request).await? {
                 return Ok(granted);
             }
-            let grant = |day: Day| {
+            let grant = |day: Day| -> Result<Grant, IssuerError> {
                 let last_day = Day::new(day.get().saturating_add(GRANT_DAYS));
-                Grant::new(&request, record.class, self.calendar.calendar.validity(day.month()), last_day)
+                Ok(Grant::new(&request, record.class, self.validity(day.month())?, last_day))
             };
-            let draft = |day| draft(&identity, record, standing, before.as_deref(), &grant(day), day);
+            let draft = |day| draft(&identity, record, standing, before.as_deref(), &grant(day)?, day);
             match self.log.commit(draft).await? {
                 Outcome::Applied { positions } => {
                     let log_index = *positions.first().ok_or_else(IssuerError::damaged)?;

@@ -68,6 +68,7 @@ impl IssuerService for Service {
         let today = office.log.today();
         let known = office.keys.now();
         let current = known.ring.current(today).map(|key| key.public().id());
+        let (calendar_log_index, calendar) = office.calendars.of(today.month()).ok_or_else(IssuerError::damaged)?;
         let index = |key: &PublicKey| known.indices.get(&key.id()).copied();
         let accepted = keys::accepted(&known.ring, today).map(|key| Some((key.to_bytes(), index(key)?)));
         let accepted = accepted.collect::<Option<Vec<_>>>().ok_or_else(IssuerError::damaged)?;
@@ -81,8 +82,9 @@ impl IssuerService for Service {
             current_key_id: current.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
             logical_day: today.get(),
             time_zone: office.policy.now().time_zone().to_owned(),
-            calendar: office.calendar.calendar.to_bytes(),
-            calendar_log_index: office.calendar.log_index,
+            calendar: calendar.to_bytes(),
+            calendar_log_index,
+            calendar_log_indices: office.calendars.indices().collect(),
         }))
     }
 

@@ -121,11 +121,20 @@ pub(crate) struct Inbox {
     pub(crate) strange_directory: Option<u64>,
     /// After how many months notes expire, by policy hash in hexadecimal.
     pub(crate) policies: BTreeMap<String, u32>,
-    /// Validity calendars of the issuance log: months of a period by the index of the entry.
+    /// Validity calendars of the issuance log by the index of the entry. The first of them is the first of the log.
     #[serde(default)]
-    pub(crate) calendars: BTreeMap<u64, u32>,
+    pub(crate) calendar_entries: BTreeMap<u64, CalendarEntry>,
     /// Bits of bucket numbers when the log was last looked through.
     pub(crate) bucket_bits: u8,
+}
+
+/// A validity calendar, as its entry says it.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CalendarEntry {
+    /// The logical day of the entry.
+    pub(crate) day: u32,
+    /// Months of a period.
+    pub(crate) months: u32,
 }
 
 /// Whom the wallet believes, and what it believes.

@@ -225,8 +225,7 @@ mod tests {
             time_zone: "Europe/Luxembourg".to_owned(),
             log_key: String::new(),
             key_indices: Vec::new(),
-            calendar: ValidityCalendar::new(6).unwrap(),
-            calendar_index: 0,
+            calendar_indices: Vec::new(),
         }
     }
 

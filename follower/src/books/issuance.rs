@@ -57,17 +57,16 @@ impl Entering<'_> {
         Ok(())
     }
 
-    /// A calendar counts from its entry on.
+    /// The first calendar counts at once, any other from the next month on.
     pub(super) fn enter_calendar(&mut self, entry: &Entry) -> Result<(), Wrong> {
         let calendar = ValidityCalendar::from_bytes(entry.body()).map_err(Wrong::Unreadable)?;
-        self.books.calendar = Some((self.index, calendar));
+        self.books.calendars.insert(self.index, entry.day(), calendar);
         Ok(())
     }
 
     /// All states that are signed in a month are valid for as long: by it no wallet is told from another.
     fn check_validity(&self, month: Month, found: Month) -> Result<(), Wrong> {
-        let (_, calendar) = self.books.calendar.ok_or(Wrong::CalendarMissing)?;
-        let published = calendar.validity(month);
+        let published = self.books.calendars.validity(month).ok_or(Wrong::CalendarMissing)?;
         if found == published { Ok(()) } else { Err(Wrong::Validity { found, published }) }
     }
 

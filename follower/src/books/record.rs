@@ -10,7 +10,7 @@ use farthing_ecash::{
     entry::Entry,
     keys::PublicKey,
     policy::{PolicyBody, SignedRules},
-    validity::ValidityCalendar,
+    validity::{Calendars, ValidityCalendar},
 };
 use farthing_ledger::{hash::Hash, tree::Frontier};
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,9 @@ pub struct BooksRecord {
     payments: SideRecord,
     keys: Vec<u64>,
     #[serde(default)]
+    calendars: Vec<u64>,
+    /// Copies of earlier versions name the newest only.
+    #[serde(default, skip_serializing)]
     calendar: Option<u64>,
     policies: Vec<u64>,
     rules: Vec<u64>,
@@ -74,7 +77,8 @@ impl BooksRecord {
             issuance: SideRecord::new(&books.issuance),
             payments: SideRecord::new(&books.payments),
             keys: books.key_entries.values().map(|(index, _)| *index).collect(),
-            calendar: books.calendar.map(|(index, _)| index),
+            calendars: books.calendars.indices().collect(),
+            calendar: None,
             policies: books.policies.values().map(|policy| policy.index).collect(),
             rules: books.rules_entries.clone(),
             issuance_named: books.issuance_named,
@@ -87,7 +91,7 @@ impl BooksRecord {
 
     /// The entries that [`BooksRecord::books`] needs.
     pub fn entries(&self) -> impl Iterator<Item = (Log, u64)> {
-        let keys = self.keys.iter().chain(&self.calendar).map(|index| (Log::Issuance, *index));
+        let keys = self.keys.iter().chain(&self.calendar).chain(&self.calendars).map(|index| (Log::Issuance, *index));
         keys.chain(self.policies.iter().chain(&self.rules).map(|index| (Log::Payments, *index)))
     }
 
@@ -104,10 +108,12 @@ impl BooksRecord {
             key_entries.insert(key.id(), (*index, found.day()));
             keys.insert(key.id(), key);
         }
-        let calendar = self.calendar.map(|index| {
-            let body = entry(Log::Issuance, &index)?.body();
-            ValidityCalendar::from_bytes(body).map(|calendar| (index, calendar)).map_err(|_| RecordError)
-        });
+        let mut calendars = Calendars::default();
+        for index in self.calendar.iter().chain(&self.calendars) {
+            let found = entry(Log::Issuance, index)?;
+            let calendar = ValidityCalendar::from_bytes(found.body()).map_err(|_| RecordError)?;
+            calendars.insert(*index, found.day(), calendar);
+        }
         let mut policies = BTreeMap::new();
         for index in &self.policies {
             let found = entry(Log::Payments, index)?;
@@ -125,7 +131,7 @@ impl BooksRecord {
             payments: self.payments.side()?,
             keys: Arc::new(keys),
             key_entries,
-            calendar: calendar.transpose()?,
+            calendars,
             policies,
             rules,
             rules_entries: self.rules.clone(),

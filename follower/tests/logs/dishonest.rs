@@ -498,19 +498,45 @@ async fn a_validity_of_its_own_is_named() {
     plan.log(Log::Issuance)[grant].entry[at..at + 4].copy_from_slice(&published.plus(1).get().to_le_bytes());
     assert_eq!(found(&plan).await, issuance(grant, wrong));
 
-    // What is not published before counts for nobody, and what is published later counts from there on.
+    // What is not published before counts for nobody.
     let mut plan = story();
     let index = plan.find(Log::Issuance, EntryKind::Calendar);
     let entry = plan.remove(Log::Issuance, index);
     assert_eq!(found(&plan).await, issuance(register - 1, Wrong::CalendarMissing));
     plan.insert(Log::Issuance, register, entry);
     assert_eq!(found(&plan).await, issuance(register - 1, Wrong::CalendarMissing));
-    let mut plan = story();
+}
+
+/// A calendar that is changed within a month would give each wallet a validity of its own.
+#[tokio::test]
+async fn a_calendar_that_is_changed_within_a_month_does_not_count_in_it() {
     let other = ValidityCalendar::new(5).unwrap();
-    plan.insert(Log::Issuance, register + 1, fetched(EntryKind::Calendar, TODAY, other.to_bytes(), &[]));
-    let wrong = Wrong::Validity { found: published, published: other.validity(TODAY.month()) };
-    assert_eq!(found(&plan).await, issuance(register + 2, wrong.clone()));
+    let [ours, theirs] = [calendar(), other].map(|calendar| calendar.validity(TODAY.month()));
+    assert_ne!(ours, theirs);
+    let mut writer = Writer::new("flipped");
+    let key = writer.town.key.to_bytes();
+    writer.town.register("alice@bank.example");
+    writer.flush();
+    writer.push(Log::Issuance, EntryKind::Calendar, other.to_bytes());
+    writer.town.register("bob@bank.example");
+    writer.flush();
+    // Nothing is wrong so far: bob's wallet is valid for as long as alice's. That of carol is not.
+    let honest = writer.plan.logs[0].len();
+    writer.town.validity_of = |month| ValidityCalendar::new(5).unwrap().validity(month);
+    writer.town.register("carol@bank.example");
+    let mut plan = writer.end();
+    let named = |index: usize, wrong| Finding::entry(Log::Issuance, index as u64, wrong);
+    let wrong = Wrong::Validity { found: theirs, published: ours };
+    assert_eq!(found(&plan).await, named(honest, wrong.clone()));
     // Also when the follower has stopped in between.
-    plan.cuts.insert(0, [register + 2, 0]);
-    assert_eq!(found(&plan).await, issuance(register + 2, wrong));
+    plan.cuts.insert(0, [honest, plan.logs[1].len()]);
+    assert_eq!(found(&plan).await, named(honest, wrong));
+
+    // One that stood there in the month before counts, from the first registration on.
+    let earlier = farthing_ecash::calendar::Day::new(TODAY.get() - 31);
+    plan.logs[0][0] = fetched(EntryKind::Key, earlier, key, &[]);
+    plan.logs[0][1] = fetched(EntryKind::Calendar, earlier, calendar().to_bytes(), &[]);
+    plan.insert(Log::Issuance, 2, fetched(EntryKind::Calendar, earlier, other.to_bytes(), &[]));
+    plan.cuts.remove(0);
+    assert_eq!(found(&plan).await, named(3, Wrong::Validity { found: ours, published: theirs }));
 }

@@ -118,28 +118,31 @@ async fn a_policy_in_another_currency_does_not_start() {
     assert!(matches!(parts(home.path(), &clock).err(), Some(RunError::Policy { .. })));
 }
 
-/// Another calendar is announced once, and counts from then on.
+/// Another calendar is announced once, and counts from the next month on: all states of a month are valid for as long.
 #[tokio::test]
-async fn another_calendar_is_announced_and_counts() {
+async fn another_calendar_is_announced_and_counts_from_the_next_month_on() {
     let issuer = Running::start().await;
     let clock = issuer.clock.clone();
     let home = issuer.stop().await;
     let path = home.path().join("issuer.toml");
     let config = fs::read_to_string(&path).unwrap();
     assert!(!config.contains("validity_months"));
-    fs::write(&path, format!("validity_months = 12\n{config}")).unwrap();
+    fs::write(&path, format!("validity_months = 5\n{config}")).unwrap();
     let (config, started) = parts(home.path(), &clock).unwrap();
     let issuer = Running::serve(home, config, started, clock.clone()).await.map_err(|(_, error)| error).unwrap();
     let issuer = issuer.restart().await;
     let told = issuer.issuer().get_issuer(GetIssuerRequest {}).await.unwrap().into_inner();
-    assert_eq!((told.calendar, told.calendar_log_index, issuer.log_size().await), (vec![12, 0, 0, 0], 2, 3));
+    assert_eq!((told.calendar, told.calendar_log_index, issuer.log_size().await), (vec![6, 0, 0, 0], 1, 3));
+    assert_eq!(told.calendar_log_indices, [1, 2]);
 
-    // In November to the end of the year; in December to the end of the next.
-    for (identity, days, validity) in [(ALICE, 0, "2026-12"), ("bob@bank.example", 30, "2027-12")] {
+    // In November as before; in December periods have five months.
+    for (identity, days, validity) in [(ALICE, 0, "2026-12"), ("bob@bank.example", 30, "2027-01")] {
         issuer.pass(Duration::from_secs(days * 86_400)).await;
         let wallet = Wallet::new(identity);
         let invitation = issuer.invite(identity, "person").await;
         let today = Day::new(TODAY.get() + u32::try_from(days).unwrap());
+        let told = issuer.issuer().get_issuer(GetIssuerRequest {}).await.unwrap().into_inner();
+        assert_eq!(told.calendar_log_index, if days == 0 { 1 } else { 2 });
         let request = wallet.register(issuer.key().await.id(), today, &invitation);
         let answer = issuer.register(&request).await.unwrap().answer;
         let sent = transaction(&request.transaction);

@@ -6,7 +6,6 @@ use farthing_ecash::{
     keys::{KeyId, PublicKey},
     renew::{Grant, GrantRequest},
     seal::EncryptionKey,
-    validity::ValidityCalendar,
 };
 use farthing_proto::v1::{
     GetAccountRequest, GetAccountResponse, GetDirectoryBucketRequest, GetIssuerRequest, RegisterRequest,
@@ -22,6 +21,9 @@ use crate::{
 /// The largest bucket that is read, in bytes: 2,047 entries of 1,248 bytes and their envelope, twice.
 const BUCKET_BYTES_MAX: usize = 6 * 1024 * 1024;
 
+/// The most validity calendars: one a month for a lifetime.
+const CALENDARS_MAX: usize = 1_024;
+
 /// What the issuer says of itself.
 pub(crate) struct IssuerFacts {
     pub(crate) origin: String,
@@ -33,10 +35,8 @@ pub(crate) struct IssuerFacts {
     pub(crate) log_key: String,
     /// Where its log has each of the keys.
     pub(crate) key_indices: Vec<u64>,
-    /// Until when wallet states are valid.
-    pub(crate) calendar: ValidityCalendar,
-    /// Where its log says so.
-    pub(crate) calendar_index: u64,
+    /// Where its log says until when wallet states are valid.
+    pub(crate) calendar_indices: Vec<u64>,
 }
 
 /// An identity's key as the directory shows it.
@@ -69,7 +69,9 @@ impl IssuerClient {
         let facts = self.0.call(call).await.map_err(CallError::into_error)?.into_inner();
         let keys = facts.keys.iter().map(|key| PublicKey::from_bytes(key)).collect::<Result<_, _>>();
         let current = facts.current_key_id.try_into().map(KeyId::new);
-        let calendar = ValidityCalendar::from_bytes(&facts.calendar);
+        if facts.calendar_log_indices.len() > CALENDARS_MAX {
+            return Err(malformed("more validity calendars than there are months"));
+        }
         Ok(IssuerFacts {
             origin: facts.log_origin,
             keys: keys.map_err(|_| malformed("a malformed key"))?,
@@ -78,8 +80,7 @@ impl IssuerClient {
             time_zone: facts.time_zone,
             log_key: facts.log_verifier_key,
             key_indices: facts.key_log_indices,
-            calendar: calendar.map_err(|_| malformed("a malformed validity calendar"))?,
-            calendar_index: facts.calendar_log_index,
+            calendar_indices: facts.calendar_log_indices,
         })
     }
 

@@ -144,7 +144,7 @@ impl Inner {
     async fn finish(&self, id: RecordId, sent: &Request, reply: Reply) -> Result<Settled, WalletError> {
         let core = sent.core()?;
         if let Some((_, validity)) = Answer::from_bytes(&core, &reply.answer).ok().and_then(|it| it.registration()) {
-            self.check_validity(reply.log_index, core.month(), validity).await?;
+            self.check_validity(core.month(), validity).await?;
         }
         let mut book = self.book.lock().await;
         self.answered(&mut book, id, core, reply.answer, reply.log_index).await

@@ -166,7 +166,7 @@ impl<'b> Intake<'b> {
             Seen::Policy { hash, months, .. } => {
                 self.inbox.policies.insert(hash.to_string(), *months);
             }
-            Seen::Calendar(calendar) => drop(self.inbox.calendars.insert(index, calendar.months())),
+            Seen::Calendar { day, calendar } => self.inbox.learn_calendar(index, *day, *calendar),
             Seen::Directory { own_key } => self.inbox.strange_directory = (!own_key).then_some(index),
             Seen::Transaction(sighting) => self.transaction(log, index, sighting)?,
         }
@@ -236,7 +236,7 @@ impl<'b> Intake<'b> {
                 let (pid, state) = register::restore(core, answer, key, keys).map_err(|_| wrong())?;
                 // The past of a restored wallet is as it is.
                 if !self.book.is_restoring() {
-                    self.inbox.check_validity(index, core.month(), state.attributes().validity())?;
+                    self.inbox.check_validity(core.month(), state.attributes().validity())?;
                 }
                 self.registered = Some(pid);
                 // A state of a later claim is not replaced by the first one.

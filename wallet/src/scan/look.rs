@@ -4,6 +4,7 @@
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 
 use farthing_ecash::{
+    calendar::Day,
     credential::Nullifier,
     entry::{DirectoryEntry, Entry, EntryKind},
     identity::Pid,
@@ -49,8 +50,8 @@ pub(crate) enum Seen {
     Key(Box<PublicKey>),
     /// A policy is in force from here on.
     Policy { hash: PolicyHash, months: u32, bucket_bits: u8 },
-    /// Wallet states are valid by this calendar from here on.
-    Calendar(ValidityCalendar),
+    /// A calendar by which wallet states are valid, published on this day.
+    Calendar { day: Day, calendar: ValidityCalendar },
     /// The directory has a key for this wallet's identity: this wallet's own, or another.
     Directory { own_key: bool },
     /// Something was spent, perhaps of this wallet.
@@ -84,7 +85,7 @@ impl Seen {
         match self {
             Self::Nothing => false,
             Self::Transaction(sighting) => sighting.entry.is_some(),
-            Self::Key(_) | Self::Policy { .. } | Self::Calendar(_) | Self::Directory { .. } => true,
+            Self::Key(_) | Self::Policy { .. } | Self::Calendar { .. } | Self::Directory { .. } => true,
         }
     }
 
@@ -113,7 +114,10 @@ impl Looker {
                 let terms = policy.terms();
                 Some(Seen::Policy { hash: policy.hash(), months: terms.months, bucket_bits: terms.bucket_bits })
             }
-            EntryKind::Calendar => ValidityCalendar::from_bytes(body).ok().map(Seen::Calendar),
+            EntryKind::Calendar => {
+                let calendar = ValidityCalendar::from_bytes(body).ok()?;
+                Some(Seen::Calendar { day: Entry::from_bytes(bytes).ok()?.day(), calendar })
+            }
             EntryKind::Grant | EntryKind::Rules => None,
         }
     }

@@ -131,7 +131,7 @@ impl Inner {
             let fits = |entry: &Entry| terms::check_announced(&known, key, entry.day());
             self.check_public(Log::Issuance, EntryKind::Key, &key.to_bytes(), index, fits).await?;
         }
-        let calendar = self.believe_calendar(&facts).await?;
+        let calendar = self.believe_calendars(&facts).await?;
         let mut book = self.book.lock().await;
         // Another call may have pinned more meanwhile.
         let mut keys = book.pins().map_or_else(Vec::new, |pins| pins.keys.clone());

@@ -91,11 +91,12 @@ impl Inner {
         found.map(|(id, operation)| (id, matches!(operation.intent, Intent::Renew(_))))
     }
 
-    /// Whether the state is to be renewed now, by this machine's clock and the newest calendar known.
+    /// Whether the state is to be renewed now, by this machine's clock and the calendars known.
     async fn is_due(&self) -> Result<bool, WalletError> {
         let book = self.book.lock().await;
-        let (Some(pins), Some(calendar)) = (book.pins(), book.inbox().newest_calendar()) else { return Ok(false) };
+        let Some(pins) = book.pins() else { return Ok(false) };
         let today = crate::terms::own_day(pins, self.unix_seconds())?;
+        let Some((_, calendar)) = book.inbox().calendars().of(today.month()) else { return Ok(false) };
         Ok(calendar.is_due(book.state()?.attributes().validity(), today.month()))
     }
 
@@ -133,7 +134,7 @@ impl Inner {
             return Err(WalletError::Contradiction { server: Server::Issuer, what });
         }
         let month = self.granted_in(&grant, index).await?;
-        self.check_validity(index, month, grant.validity).await?;
+        self.check_validity(month, grant.validity).await?;
         Ok((nonce, grant, index))
     }
 

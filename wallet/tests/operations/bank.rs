@@ -106,6 +106,8 @@ pub(crate) struct Books {
     /// Until when states are valid, and what registrations get instead.
     pub(crate) calendar: ValidityCalendar,
     pub(crate) own_validity: Option<Month>,
+    /// The issuer does not tell of so many calendars, from the first on.
+    pub(crate) hidden_calendars: usize,
     /// Grants that are good, and where the log has them.
     grants: Vec<(Grant, u64)>,
     /// What happens to the next request for a grant; only its answer can be lost.
@@ -216,6 +218,7 @@ impl Bank {
             foreign_key: false,
             calendar: ValidityCalendar::new(6).unwrap(),
             own_validity: None,
+            hidden_calendars: 0,
             grants: Vec::new(),
             lose_grant: false,
             fates: VecDeque::new(),
@@ -415,6 +418,13 @@ impl Books {
     }
 
     /// Where a log has what.
+    /// Where the issuance log has calendars, as the issuer tells it.
+    pub(crate) fn calendar_indices(&self) -> Vec<u64> {
+        let is_calendar = |entry: &Vec<u8>| entry.first() == Some(&EntryKind::Calendar.code());
+        let indices = (0..).zip(&self.issuance).filter(|(_, entry)| is_calendar(entry)).map(|(index, _)| index);
+        indices.skip(self.hidden_calendars).collect()
+    }
+
     pub(crate) fn find(&self, side: Side, kind: EntryKind, body: &[u8]) -> Option<u64> {
         if let Some(index) = self.lies.get(body) {
             return Some(*index);

@@ -5,7 +5,7 @@ use farthing_ecash::{
 };
 use farthing_wallet::{OperationState, RegisterOutcome, RequestId, Server, WalletError};
 
-use crate::bank::{Bank, Fate, Side, TODAY, identity};
+use crate::bank::{Bank, Fate, TODAY, identity};
 
 fn eur(cents: u64) -> Amount {
     Amount::new(cents)
@@ -116,9 +116,9 @@ async fn a_validity_of_its_own_is_refused() {
 }
 
 #[tokio::test]
-async fn a_calendar_counts_from_its_entry_in_the_log_on() {
+async fn a_calendar_counts_from_the_month_after_its_entry_on() {
     let bank = Bank::open().await;
-    let yearly = ValidityCalendar::new(12).unwrap();
+    let [half, year] = [6, 12].map(|months| ValidityCalendar::new(months).unwrap());
     let register = async |name: &str| {
         let wallet = bank.create(name).await;
         let outcome = wallet.register(&identity(name).to_string(), "invited").await;
@@ -127,26 +127,36 @@ async fn a_calendar_counts_from_its_entry_in_the_log_on() {
             RegisterOutcome::Pending { delay } => panic!("{delay}"),
         })
     };
+    let refused = async |name: &str| {
+        let refused = register(name).await.err();
+        assert!(matches!(refused, Some(WalletError::Contradiction { server: Server::Issuer, .. })), "{refused:?}");
+    };
     // In the last month of a period everybody gets the next one.
     bank.pass_days(31);
     let (alice, validity) = register("alice").await.unwrap();
     assert_eq!(validity, "2027-06");
 
-    // One that is shown and was never logged is none.
-    let old = std::mem::replace(&mut bank.books().calendar, yearly);
-    let refused = register("bob").await;
-    assert!(matches!(refused, Err(WalletError::Contradiction { server: Server::Issuer, .. })));
-    bank.books().forge(Side::Issuance, 1, EntryKind::Calendar, &yearly.to_bytes());
-    let refused = register("carol").await;
-    assert!(matches!(refused, Err(WalletError::Contradiction { server: Server::Issuer, .. })));
-    bank.books().unforge();
+    // One that was never logged is none.
+    bank.books().calendar = year;
+    refused("bob").await;
+    // Nor does one count in the month in which it was logged: it would mark whoever registers after it.
     bank.books().publish();
-    let (_dave, validity) = register("dave").await.unwrap();
-    assert_eq!(validity, "2027-12");
+    refused("carol").await;
+    // Not even when the one before is not told of: that is in the log.
+    bank.books().hidden_calendars = 1;
+    refused("dave").await;
+    bank.books().hidden_calendars = 0;
+    bank.books().calendar = half;
+    assert_eq!(register("erin").await.unwrap().1, "2027-06");
 
-    // Nor is one that was replaced, for whoever has seen that.
+    // From the next month on it does. That another one was logged since changes nothing, nor that it was logged twice
+    // while the wallet did not look.
+    bank.pass_days(11);
+    bank.books().issue(EntryKind::Calendar, half.to_bytes());
+    bank.books().calendar = year;
+    let (_frank, validity) = register("frank").await.unwrap();
+    assert_eq!(validity, "2027-12");
     alice.withdraw(eur(100), RequestId::random()).await.unwrap();
-    bank.books().calendar = old;
-    let refused = alice.withdraw(eur(100), RequestId::random()).await;
-    assert!(matches!(refused, Err(WalletError::Contradiction { server: Server::Issuer, .. })), "{refused:?}");
+    bank.books().calendar = half;
+    refused("grace").await;
 }

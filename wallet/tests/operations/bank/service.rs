@@ -85,6 +85,7 @@ impl IssuerService for Desk {
             calendar_log_index: books
                 .find(Side::Issuance, EntryKind::Calendar, &books.calendar.to_bytes())
                 .unwrap_or(0),
+            calendar_log_indices: books.calendar_indices(),
             key_log_indices: books
                 .announced()
                 .filter_map(|key| books.find(Side::Issuance, EntryKind::Key, &key.to_bytes()))
