@@ -138,6 +138,8 @@ impl Inner {
         keys.extend(pins.keys.iter().filter(|key| !keys.contains(key)).cloned().collect::<Vec<_>>());
         let redeemer_origin = book.pins().and_then(|pins| pins.redeemer_origin.clone());
         self.remember(&mut book, Pins { keys, redeemer_origin, ..pins }).await?;
+        // Nor does it go back to a key that others it has shown before have followed, by leaving those out.
+        terms::check_newest(Server::Issuer, book.keyring().values(), &facts.current, facts.day)?;
         let key = book.keyring().get(&facts.current).cloned();
         let key = key.ok_or_else(|| WalletError::Internal { what: "a pinned key is missing".to_owned() })?;
         terms::check_signs(Server::Issuer, &key, facts.day)?;

@@ -5,7 +5,7 @@ use farthing_ecash::{
 };
 use farthing_wallet::{OperationState, RegisterOutcome, RequestId, Server, WalletError};
 
-use crate::bank::{Bank, Fate, TODAY, identity};
+use crate::bank::{Bank, Fate, TODAY, identity, key_from};
 
 fn eur(cents: u64) -> Amount {
     Amount::new(cents)
@@ -89,6 +89,22 @@ async fn silence_is_told_from_damage() {
     assert_eq!(alice.balance().await.available, eur(1_005));
     let info = alice.info().await.unwrap();
     assert!(info.problems.iter().any(|problem| problem.contains("missing.pem")), "{:?}", info.problems);
+}
+
+/// Whoever is signed for under a key that another has followed is marked: leaving the other out of the answer does not help.
+#[tokio::test]
+async fn the_issuer_does_not_go_back_to_an_older_key() {
+    let bank = Bank::open().await;
+    let newer = key_from(TODAY + 1).public().clone();
+    bank.books().issue(EntryKind::Key, newer.to_bytes());
+    bank.books().announced = vec![newer];
+    let alice = bank.rich("alice", &[1_000]).await;
+    bank.pass_days(1);
+    bank.books().announced.clear();
+    let refused = alice.withdraw(eur(1), RequestId::random()).await;
+    let Err(WalletError::Contradiction { server: Server::Issuer, what }) = refused else { panic!("{refused:?}") };
+    assert!(what.contains("another of its keys signs"), "{what}");
+    assert_eq!(bank.count(Statement::Withdraw), 1);
 }
 
 /// A validity that only one wallet has would mark its claims.
