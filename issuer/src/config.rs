@@ -14,13 +14,13 @@ use farthing_service::{
     dev_certs::DevCertificates,
     listener::{ConnectionLimits, Listener},
     log_setup::LogConfig,
+    reload::{self, Reload},
     tls::{ClientTls, KeyPairFiles, ServerTls},
     token::Token,
-    watch::Pace,
 };
 use serde::Deserialize;
 
-use crate::{error::RunError, keys::KeyPeriods, reload::Reload};
+use crate::{error::RunError, keys::KeyPeriods};
 
 /// The name of this program in its development certificates.
 const NAME: &str = "issuer";
@@ -136,25 +136,19 @@ impl Config {
     /// Where a running issuer tells what became of a changed policy file.
     #[must_use]
     pub fn policy_status(&self) -> PathBuf {
-        self.data_dir.join("policy.status")
+        reload::policy_status(&self.data_dir)
     }
 
     /// Where a running issuer tells what became of new key files.
     #[must_use]
     pub fn keys_status(&self) -> PathBuf {
-        self.data_dir.join("keys.status")
+        reload::keys_status(&self.data_dir)
     }
 
     /// The files that are looked at while the issuer runs.
     #[must_use]
     pub fn reload(&self) -> Reload {
-        Reload {
-            policy: self.policy.clone(),
-            policy_status: self.policy_status(),
-            keys: self.keys.clone(),
-            keys_status: self.keys_status(),
-            pace: Pace::default(),
-        }
+        Reload::new(&self.data_dir, &self.policy, &self.keys)
     }
 
     /// Until when wallet states are valid.

@@ -239,7 +239,7 @@ impl Issuer {
 
         let tasks = TaskTracker::new();
         if let Some(reload) = reload {
-            tasks.spawn(reload.keep(office.clone(), operator.health(), stop.clone()));
+            tasks.spawn(reload::keep(reload, office.clone(), operator.health(), stop.clone()));
         }
         let keeping = stop.clone();
         tasks.spawn(async move { day.keep(keeping).await });

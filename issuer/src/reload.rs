@@ -5,10 +5,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use farthing_ecash::keys::KeyRing;
 use farthing_policy::Policy;
+pub use farthing_service::reload::{KEYS_HEALTH, POLICY_HEALTH, Reload};
 use farthing_service::{
     key_files,
+    reload::{PolicyLook, look_at_policy},
     server::Health,
-    watch::{self, Pace, Standing, Take, Verdict, Watch},
+    watch::{self, Standing, Take, Verdict, Watch},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,58 +19,27 @@ use crate::{
     office::Office,
 };
 
-/// What probes ask for to learn whether the policy file on disk is the policy in use.
-pub const POLICY_HEALTH: &str = "farthing.policy";
-
-/// What probes ask for to learn whether the key files on disk are the keys in use.
-pub const KEYS_HEALTH: &str = "farthing.keys";
-
-/// Which files are looked at while the issuer runs, and how often.
-#[derive(Debug, Clone)]
-pub struct Reload {
-    /// The policy file.
-    pub policy: PathBuf,
-    /// Where it is told what became of a change of it.
-    pub policy_status: PathBuf,
-    /// The files and folders of the issuing keys.
-    pub keys: Vec<PathBuf>,
-    /// Where it is told what became of a new key.
-    pub keys_status: PathBuf,
-    /// How often.
-    pub pace: Pace,
+/// Takes what changes until the shutdown.
+pub(crate) async fn keep(reload: Reload, office: Arc<Office>, health: Health, shutdown: CancellationToken) {
+    let Reload { policy, policy_status, keys, keys_status, pace } = reload;
+    let taken = Some(Ok(office.policy.now().source().as_bytes().to_vec()));
+    let policy_watch = Watch::new(vec![policy.clone()], look_at_policy, taken, pace.clone());
+    let standing = Standing::new(health.clone(), POLICY_HEALTH, policy_status);
+    let policies =
+        watch::keep(PolicyFile { office: office.clone(), path: policy }, policy_watch, standing, shutdown.clone());
+    // What came since the start is taken at once.
+    let keys_watch = Watch::new(keys.clone(), key_files::look, key_files::Seen::new(), pace);
+    let standing = Standing::new(health, KEYS_HEALTH, keys_status);
+    let keys = watch::keep(KeyFiles { office, paths: keys }, keys_watch, standing, shutdown);
+    tokio::join!(policies, keys);
 }
-
-impl Reload {
-    /// Takes what changes until the shutdown.
-    pub(crate) async fn keep(self, office: Arc<Office>, health: Health, shutdown: CancellationToken) {
-        let Self { policy, policy_status, keys, keys_status, pace } = self;
-        let taken = Some(Ok(office.policy.now().source().as_bytes().to_vec()));
-        let policy_watch = Watch::new(vec![policy.clone()], look, taken, pace.clone());
-        let standing = Standing::new(health.clone(), POLICY_HEALTH, policy_status);
-        let policies =
-            watch::keep(PolicyFile { office: office.clone(), path: policy }, policy_watch, standing, shutdown.clone());
-        // What came since the start is taken at once.
-        let keys_watch = Watch::new(keys.clone(), key_files::look, key_files::Seen::new(), pace);
-        let standing = Standing::new(health, KEYS_HEALTH, keys_status);
-        let keys = watch::keep(KeyFiles { office, paths: keys }, keys_watch, standing, shutdown);
-        tokio::join!(policies, keys);
-    }
-}
-
-/// What is seen of the policy file.
-type Look = Option<Result<Vec<u8>, String>>;
-
-fn look(paths: &[PathBuf]) -> Look {
-    paths.first().map(|path| watch::contents(path))
-}
-
 struct PolicyFile {
     office: Arc<Office>,
     path: PathBuf,
 }
 
 impl PolicyFile {
-    fn read(&self, seen: &Look) -> Result<Policy, String> {
+    fn read(&self, seen: &PolicyLook) -> Result<Policy, String> {
         let bytes = seen.as_ref().ok_or("there is no file")?.as_ref().map_err(String::clone)?;
         Policy::from_bytes(bytes).map_err(|mistakes| {
             for mistake in &mistakes {
@@ -81,13 +52,13 @@ impl PolicyFile {
 }
 
 impl Take for PolicyFile {
-    type Seen = Look;
+    type Seen = PolicyLook;
 
     fn in_force(&self) -> String {
         format!("{} is the policy in use", self.path.display())
     }
 
-    async fn take(&self, seen: &Look) -> Verdict {
+    async fn take(&self, seen: &PolicyLook) -> Verdict {
         let policy = match self.read(seen) {
             Ok(policy) => policy,
             Err(wrong) => return Verdict::Stays(wrong),

@@ -10,12 +10,12 @@ use farthing_service::{
     config::{self, ConfigError},
     dev_certs::DevCertificates,
     log_setup::LogConfig,
+    reload::{self, Reload},
     tls::{ClientTls, KeyPairFiles, ServerTls},
-    watch::Pace,
 };
 use serde::Deserialize;
 
-use crate::{error::RunError, reload::Reload};
+use crate::error::RunError;
 
 /// The name of this program in its development certificates.
 const NAME: &str = "redeemer";
@@ -98,25 +98,19 @@ impl Config {
     /// Where a running redeemer tells what became of a changed policy file.
     #[must_use]
     pub fn policy_status(&self) -> PathBuf {
-        self.data_dir.join("policy.status")
+        reload::policy_status(&self.data_dir)
     }
 
     /// Where a running redeemer tells what became of new key files.
     #[must_use]
     pub fn keys_status(&self) -> PathBuf {
-        self.data_dir.join("keys.status")
+        reload::keys_status(&self.data_dir)
     }
 
     /// The files that are looked at while the redeemer runs.
     #[must_use]
     pub fn reload(&self) -> Reload {
-        Reload {
-            policy: self.policy.clone(),
-            policy_status: self.policy_status(),
-            keys: self.keys.clone(),
-            keys_status: self.keys_status(),
-            pace: Pace::default(),
-        }
+        Reload::new(&self.data_dir, &self.policy, &self.keys)
     }
 
     /// The verifier key of the issuance log, if it is given.

@@ -248,7 +248,7 @@ impl Redeemer {
 
         let tasks = TaskTracker::new();
         if let Some(reload) = reload {
-            tasks.spawn(reload.keep(subject, server.health(), stop.clone()));
+            tasks.spawn(reload::keep(reload, subject, server.health(), stop.clone()));
         }
         let keeping = stop.clone();
         tasks.spawn(async move { day.keep(keeping).await });

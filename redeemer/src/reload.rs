@@ -5,10 +5,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use farthing_ecash::keys::SigningKey;
 use farthing_policy::Policy;
+pub use farthing_service::reload::{KEYS_HEALTH, POLICY_HEALTH, Reload};
 use farthing_service::{
     key_files,
+    reload::{PolicyLook, look_at_policy},
     server::Health,
-    watch::{self, Pace, Standing, Take, Verdict, Watch},
+    watch::{self, Standing, Take, Verdict, Watch},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -20,27 +22,6 @@ use crate::{
     policy::{PolicyInForce, Replaced},
 };
 
-/// What probes ask for to learn whether the policy file on disk is the policy in force.
-pub const POLICY_HEALTH: &str = "farthing.policy";
-
-/// What probes ask for to learn whether the key files on disk are the keys in use.
-pub const KEYS_HEALTH: &str = "farthing.keys";
-
-/// Which files are looked at while the redeemer runs, and how often.
-#[derive(Debug, Clone)]
-pub struct Reload {
-    /// The policy file.
-    pub policy: PathBuf,
-    /// Where it is told what became of a change of it.
-    pub policy_status: PathBuf,
-    /// The files and folders of the issuing keys.
-    pub keys: Vec<PathBuf>,
-    /// Where it is told what became of a new key.
-    pub keys_status: PathBuf,
-    /// How often.
-    pub pace: Pace,
-}
-
 /// Whose files they are.
 pub(crate) struct Subject {
     pub(crate) log: Arc<PaymentLog>,
@@ -49,31 +30,21 @@ pub(crate) struct Subject {
     pub(crate) issuer: Arc<Issuer>,
 }
 
-impl Reload {
-    /// Takes what changes until the shutdown.
-    pub(crate) async fn keep(self, subject: Subject, health: Health, shutdown: CancellationToken) {
-        let Self { policy: path, policy_status, keys: paths, keys_status, pace } = self;
-        let Subject { log, policy, keys, issuer } = subject;
-        let taken = Some(Ok(policy.current().policy().source().as_bytes().to_vec()));
-        let watch = Watch::new(vec![path.clone()], look, taken, pace.clone());
-        let standing = Standing::new(health.clone(), POLICY_HEALTH, policy_status);
-        let take = PolicyFile { policy: policy.clone(), keys: keys.clone(), path };
-        let policies = watch::keep(take, watch, standing, shutdown.clone());
-        // What came since the start, or was not announced then, is taken at once.
-        let watch = Watch::new(paths.clone(), key_files::look, key_files::Seen::new(), pace);
-        let standing = Standing::new(health, KEYS_HEALTH, keys_status);
-        let keys = watch::keep(KeyFiles { log, policy, keys, issuer, paths }, watch, standing, shutdown);
-        tokio::join!(policies, keys);
-    }
+/// Takes what changes until the shutdown.
+pub(crate) async fn keep(reload: Reload, subject: Subject, health: Health, shutdown: CancellationToken) {
+    let Reload { policy: path, policy_status, keys: paths, keys_status, pace } = reload;
+    let Subject { log, policy, keys, issuer } = subject;
+    let taken = Some(Ok(policy.current().policy().source().as_bytes().to_vec()));
+    let watch = Watch::new(vec![path.clone()], look_at_policy, taken, pace.clone());
+    let standing = Standing::new(health.clone(), POLICY_HEALTH, policy_status);
+    let take = PolicyFile { policy: policy.clone(), keys: keys.clone(), path };
+    let policies = watch::keep(take, watch, standing, shutdown.clone());
+    // What came since the start, or was not announced then, is taken at once.
+    let watch = Watch::new(paths.clone(), key_files::look, key_files::Seen::new(), pace);
+    let standing = Standing::new(health, KEYS_HEALTH, keys_status);
+    let keys = watch::keep(KeyFiles { log, policy, keys, issuer, paths }, watch, standing, shutdown);
+    tokio::join!(policies, keys);
 }
-
-/// What is seen of the file.
-type Look = Option<Result<Vec<u8>, String>>;
-
-fn look(paths: &[PathBuf]) -> Look {
-    paths.first().map(|path| watch::contents(path))
-}
-
 /// Puts changed policies in force.
 struct PolicyFile {
     policy: Arc<PolicyInForce>,
@@ -86,7 +57,7 @@ impl PolicyFile {
         self.path.display().to_string()
     }
 
-    fn read(&self, seen: &Look) -> Result<Policy, String> {
+    fn read(&self, seen: &PolicyLook) -> Result<Policy, String> {
         let bytes = seen.as_ref().ok_or("there is no file")?.as_ref().map_err(String::clone)?;
         Policy::from_bytes(bytes).map_err(|mistakes| {
             for mistake in &mistakes {
@@ -103,13 +74,13 @@ impl PolicyFile {
 }
 
 impl Take for PolicyFile {
-    type Seen = Look;
+    type Seen = PolicyLook;
 
     fn in_force(&self) -> String {
         format!("{} is the policy of epoch {}", self.name(), self.policy.current().epoch())
     }
 
-    async fn take(&self, seen: &Look) -> Verdict {
+    async fn take(&self, seen: &PolicyLook) -> Verdict {
         let policy = match self.read(seen) {
             Ok(policy) => policy,
             Err(wrong) => return self.stays(&wrong),

@@ -10,7 +10,8 @@
 //!    and reflection;
 //! 6. [`status`] builds and reads errors, [`token`] guards what is for the owner only;
 //! 7. [`log_setup`] says how the server's log is signed, [`ledger`] lets everybody read it; [`scrub`] verifies the store while no server runs;
-//! 8. [`watch`] looks at files that may be changed while it runs, [`key_files`] reads and writes those with issuing keys.
+//! 8. [`watch`] looks at files that may be changed while it runs, [`key_files`] reads and writes those with issuing keys,
+//!    [`reload`] names them all.
 //!
 //! A client builds a [`channel`]. Nothing here checks or makes a transaction.
 
@@ -27,6 +28,7 @@ pub mod log_setup;
 pub mod logging;
 pub mod logical_day;
 pub mod private_file;
+pub mod reload;
 pub mod scrub;
 pub mod server;
 pub mod shutdown;
