@@ -53,6 +53,14 @@ def minor_units(text, exponent):
     return int(amount)
 
 
+def decimal(amount, exponent):
+    """The amount as `farthing` writes it: two decimals at least, and no needless zeros after them."""
+    amount = Decimal(amount).scaleb(-exponent)
+    shortest = amount.normalize()
+    places = min(max(2, -shortest.as_tuple().exponent), exponent)
+    return f"{amount:.{places}f}"
+
+
 def reason(error):
     """The reason of a refusal: what programs branch on, and not on the text."""
     status = rpc_status.from_call(error)
@@ -86,9 +94,9 @@ def main():
     except grpc.RpcError as error:
         sys.exit(f"{reason(error)}: {error.details()}")
     state = messages.OperationState.Name(paid.state).removeprefix("OPERATION_STATE_").lower()
-    left = Decimal(paid.available).scaleb(-currency.exponent)
+    left = decimal(paid.available, currency.exponent)
     of = f" for {purpose} only" if purpose else ""
-    print(f"{state}: payment {paid.payment_id.hex()}, {left:f} {currency.code} left{of}")
+    print(f"{state}: payment {paid.payment_id.hex()}, {left} {currency.code} left{of}")
 
 
 if __name__ == "__main__":
