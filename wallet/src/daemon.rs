@@ -53,6 +53,8 @@ pub struct DaemonSettings {
     pub listen: SocketAddr,
     /// About how often it looks for payments by itself.
     pub receive_every: Option<Duration>,
+    /// Whether it [joins](crate::Receiving::join) payments in claims, its own and those that callers ask for.
+    pub join: bool,
 }
 
 /// Why a daemon cannot work.
@@ -121,7 +123,7 @@ async fn serve(
     let token_file = dir.join(TOKEN);
     let _token_file = Removed(token_file.clone());
     let token = Token::create(&token_file)?;
-    let api = WalletApi::new(wallet.clone(), shutdown.clone());
+    let api = WalletApi::new(wallet.clone(), shutdown.clone()).joining(settings.join);
     let service = WalletServiceServer::new(api).max_decoding_message_size(REQUEST_BYTES_MAX);
     let server = Server::new(ServerSettings {
         requests: RequestLimits { at_once: REQUESTS_MAX, per_network: REQUESTS_MAX, duration: REQUEST_DURATION_MAX },
@@ -136,8 +138,7 @@ async fn serve(
     ready(&endpoint);
     tracing::info!("the daemon is ready");
 
-    let tending =
-        tend::tend(wallet.clone(), settings.receive_every, data_dir.to_path_buf(), endpoint, shutdown.clone());
+    let tending = tend::tend(wallet.clone(), settings, data_dir.to_path_buf(), endpoint, shutdown.clone());
     let tending = tokio::spawn(tending);
     let served = server.run(listener, shutdown.clone()).await;
     shutdown.cancel();

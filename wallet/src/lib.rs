@@ -82,4 +82,4 @@ pub use report::{
     RefundReport, RegisterOutcome, Registration, RenewOutcome, RequestInfo, RequestState, RestoreReport, Restored,
     Restricted, Resumed, Standing, WalletInfo,
 };
-pub use wallet::{Holding, Options, Order, Progress, Wallet, Watch};
+pub use wallet::{Holding, Options, Order, Progress, Receiving, Wallet, Watch};

@@ -12,10 +12,6 @@ use farthing_ecash::{
     wallet_state::WalletState,
 };
 
-/// Up to so many notes are claimed one by one, so that no payer sees how many others there were. More are joined: each claim
-/// costs the redeemer a proof and the wallet a coin.
-const TAKEN_ALONE_MAX: usize = 8;
-
 /// A plan ends after so many days on which something is taken: nobody reads on, and a policy that lasts so long is rare.
 const DAYS_MAX: usize = 366;
 
@@ -93,14 +89,14 @@ pub(crate) struct Manner {
     pub(crate) part_min: u64,
     /// A note that is taken alone is not smaller.
     pub(crate) alone_min: u64,
-    /// Many are taken together.
+    /// As many as fit are taken together, small ones too. That shows that they have one owner, so it is for those who ask.
     pub(crate) joins: bool,
 }
 
 impl Manner {
-    /// Claims, under a policy with this smallest payment.
-    pub(crate) const fn claims(minimum: u64) -> Self {
-        Self { part_min: minimum, alone_min: minimum, joins: true }
+    /// Claims, under a policy with this smallest payment: one by one, and dust is left, unless its owner wants them joined.
+    pub(crate) const fn claims(minimum: u64, joins: bool) -> Self {
+        Self { part_min: minimum, alone_min: minimum, joins }
     }
 
     /// Refunds, each of one note: they go back one by one, whatever they are worth.
@@ -138,11 +134,10 @@ pub(crate) fn next<K: Copy>(pieces: &[Piece<K>], counters: &Counters, manner: &M
     }
     for purpose in purposes {
         let alike: Vec<_> = pieces.iter().filter(|piece| piece.purpose == purpose).collect();
-        let joined = manner.joins && alike.len() > TAKEN_ALONE_MAX;
-        let count_max = if joined { usize::try_from(NOTES_MAX).unwrap_or(usize::MAX) } else { 1 };
+        let count_max = if manner.joins { usize::try_from(NOTES_MAX).unwrap_or(usize::MAX) } else { 1 };
         let (mut after, mut chosen) = (*counters, Vec::new());
         for piece in alike {
-            let worth = joined || piece.value >= manner.alone_min;
+            let worth = manner.joins || piece.value >= manner.alone_min;
             if chosen.len() < count_max && worth && piece.value <= after.room(piece.caps) {
                 after.take(piece.value);
                 chosen.push(piece.key);
@@ -240,7 +235,11 @@ mod tests {
 
     /// Days after the first, note, value.
     fn planned(values: &[u64], counters: Counters) -> Vec<(u32, usize, u64)> {
-        let parts = schedule(&pieces(values), counters, &Manner::claims(10));
+        planned_in(&Manner::claims(10, false), values, counters)
+    }
+
+    fn planned_in(manner: &Manner, values: &[u64], counters: Counters) -> Vec<(u32, usize, u64)> {
+        let parts = schedule(&pieces(values), counters, manner);
         parts.iter().map(|part| (part.day.get() - TODAY, part.key, part.value)).collect()
     }
 
@@ -263,26 +262,29 @@ mod tests {
         let room_of_12 = Counters { on_day: 988, in_month: 988, ..nothing_yet() };
         assert_eq!(planned(&[19], room_of_12), [(1, 0, 19)], "two parts of 10 are not in it");
         assert_eq!(planned(&[20], room_of_12), [(0, 0, 10), (1, 0, 10)]);
-        assert_eq!(planned(&[9], nothing_yet()), [], "dust waits");
-        assert_eq!(planned(&[9; 9], nothing_yet()).len(), 9, "until there is much of it");
+        assert_eq!(planned(&[9; 12], nothing_yet()), [], "dust waits, also when there is much of it");
+        assert_eq!(planned_in(&Manner::claims(10, true), &[9; 12], nothing_yet()).len(), 12, "until its owner asks");
     }
 
     #[test]
     fn what_no_day_allows_is_not_planned() {
         let strict = |value, caps| vec![Piece { key: 0, purpose: 0, value, caps }];
         for caps in [Caps { day: 0, month: 100 }, Caps { day: 100, month: 0 }, Caps { day: 9, month: 100 }] {
-            assert_eq!(next(&strict(50, caps), &nothing_yet(), &Manner::claims(10)), None);
-            assert!(schedule(&strict(50, caps), nothing_yet(), &Manner::claims(10)).is_empty());
+            assert_eq!(next(&strict(50, caps), &nothing_yet(), &Manner::claims(10, false)), None);
+            assert!(schedule(&strict(50, caps), nothing_yet(), &Manner::claims(10, true)).is_empty());
         }
-        let endless = schedule(&strict(u64::MAX, CAPS), nothing_yet(), &Manner::claims(10));
+        let endless = schedule(&strict(u64::MAX, CAPS), nothing_yet(), &Manner::claims(10, false));
         assert!(endless.len() <= DAYS_MAX + 1);
     }
 
     #[test]
-    fn refunds_go_back_one_by_one() {
-        let many = pieces(&[20; 12]);
-        assert_eq!(next(&many, &nothing_yet(), &Manner::refunds(10)), Some(Step::Take(vec![0])));
-        assert_eq!(next(&many, &nothing_yet(), &Manner::claims(10)), Some(Step::Take((0..12).collect())));
+    fn one_is_taken_after_the_other_unless_their_owner_asks() {
+        let many = pieces(&[5; 80]);
+        let step = |manner| next(&many, &nothing_yet(), &manner);
+        assert_eq!(step(Manner::claims(5, false)), Some(Step::Take(vec![0])));
+        assert_eq!(step(Manner::claims(5, true)), Some(Step::Take((0..64).collect())));
+        assert_eq!(step(Manner::refunds(5)), Some(Step::Take(vec![0])));
+        // Dust goes back to its payer as well.
         assert_eq!(next(&pieces(&[3]), &nothing_yet(), &Manner::refunds(10)), Some(Step::Take(vec![0])));
     }
 
@@ -316,9 +318,10 @@ mod tests {
             day in 0u32..400,
             before in (0u64..1_500, 0u64..3_000),
             minimum in 0u64..300,
+            joins in any::<bool>(),
         ) {
             let counters = Counters { day: Day::new(TODAY + day), on_day: before.0, in_month: before.0 + before.1 };
-            let manner = Manner::claims(minimum);
+            let manner = Manner::claims(minimum, joins);
             let parts = schedule(&pieces, counters, &manner);
             prop_assert!(parts.is_sorted_by_key(|part| part.day));
             let mut running = counters;
@@ -354,8 +357,8 @@ mod tests {
 
         /// What the plan says of today is what is done today.
         #[test]
-        fn the_plan_is_what_is_done(pieces in waiting(), minimum in 1u64..300) {
-            let (counters, manner) = (nothing_yet(), Manner::claims(minimum));
+        fn the_plan_is_what_is_done(pieces in waiting(), minimum in 1u64..300, joins in any::<bool>()) {
+            let (counters, manner) = (nothing_yet(), Manner::claims(minimum, joins));
             let planned: u64 = schedule(&pieces, counters, &manner)
                 .iter()
                 .filter(|part| part.day == counters.day)

@@ -359,7 +359,8 @@ pub enum PendingReason {
     OverMonthCap,
     /// The caps are smaller than the smallest part of it that the wallet splits off: it can never be received.
     LargerThanCap,
-    /// It is smaller than what can be paid; it is claimed when there are many to join.
+    /// It is smaller than what can be paid, and claiming it is not worth a transaction that somebody may be waiting to see. It is
+    /// claimed when its owner asks to [join](crate::Receiving::join) payments.
     Dust,
     /// The policy has no rule by which this class receives money of this purpose. It goes back to its payer, who can take it
     /// after it [expired](PendingPayment::expires).

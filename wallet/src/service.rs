@@ -17,7 +17,7 @@ use crate::{
     link::PaymentLink,
     payment_request::PaymentRequest,
     report::{RegisterOutcome, RenewOutcome},
-    wallet::{Order, Progress, Wallet},
+    wallet::{Order, Progress, Receiving, Wallet},
 };
 
 mod encode;
@@ -47,19 +47,26 @@ pub struct WalletApi {
     wallet: Wallet,
     progress: Progress,
     ending: CancellationToken,
+    joins: bool,
 }
 
 impl WalletApi {
     /// Serves this wallet. Streams end when `ending` is cancelled.
     #[must_use]
     pub fn new(wallet: Wallet, ending: CancellationToken) -> Self {
-        Self { wallet, progress: Arc::new(|_, _| {}), ending }
+        Self { wallet, progress: Arc::new(|_, _| {}), ending, joins: false }
     }
 
     /// Tells `progress` how far a search of the payment log has got: entries done, and of how many.
     #[must_use]
     pub fn with_progress(self, progress: Progress) -> Self {
         Self { progress, ..self }
+    }
+
+    /// Payments are [joined](Receiving::join) in every claim, also when the caller does not ask for it.
+    #[must_use]
+    pub fn joining(self, joins: bool) -> Self {
+        Self { joins, ..self }
     }
 
     /// The wallet.
@@ -194,12 +201,13 @@ impl WalletService for WalletApi {
     }
 
     async fn receive(&self, request: Request<v1::ReceiveRequest>) -> Result<Response<v1::ReceiveResponse>, Status> {
-        let links = request.into_inner().links;
+        let v1::ReceiveRequest { links, join } = request.into_inner();
         if links.len() > LINKS_MAX {
             return Err(Refusal::field("links", format!("must be at most {LINKS_MAX}")).into());
         }
         let links = links.iter().map(|link| PaymentLink::parse(link)).collect::<Result<_, _>>().map_err(refused)?;
-        let report = self.wallet.receive_links(links, Arc::clone(&self.progress)).await.map_err(refused)?;
+        let receiving = Receiving { links, join: join || self.joins };
+        let report = self.wallet.receive_with(receiving, Arc::clone(&self.progress)).await.map_err(refused)?;
         tell_delay(report.delay.as_deref());
         Ok(Response::new(v1::ReceiveResponse {
             claimed: report.claimed.into_iter().map(encode::incoming).collect(),

@@ -53,6 +53,7 @@ use crate::{
     vault::{self, Vault},
 };
 use inner::Inner;
+pub use receive::Receiving;
 use refund::Which;
 
 /// A coin, a note or a wallet state, by a hash of all that is secret in it: equal when they are the same to the last byte.
@@ -415,7 +416,7 @@ impl Wallet {
     }
 
     /// Makes a payment. To an identity that nobody is registered under, if that is allowed: then the [receipt](Receipt::link)
-    /// has a link for the payee, who registers later and takes the money with [`Wallet::receive_links`]. What is not taken
+    /// has a link for the payee, who registers later and takes the money with [`Wallet::receive_with`]. What is not taken
     /// comes back after its month.
     ///
     /// # Errors
@@ -468,38 +469,27 @@ impl Wallet {
     /// Looks for payments in the log and claims all that the caps allow today. A payment that they allow only in part is
     /// split; the rest is claimed on later days, by later calls.
     ///
-    /// Each payment is claimed on its own, so that no payer sees how many others there were; only when more than eight
-    /// wait are they joined, up to 64 in one claim.
+    /// Each payment is claimed on its own, so that no payer sees how many others there were, and nobody that they have one
+    /// owner; what is smaller than the policy's minimum is left. [`Wallet::receive_with`] joins them for who asks for it.
     ///
     /// # Errors
     /// [`WalletError::NotRegistered`], [`WalletError::Unreachable`] before the log was read. When claiming cannot be
     /// finished, that is the `delay` of the report.
     pub async fn receive(&self) -> Result<ReceiveReport, WalletError> {
-        self.receive_with(Arc::new(|_, _| {})).await
+        self.receive_with(Receiving::default(), Arc::new(|_, _| {})).await
     }
 
-    /// As [`Wallet::receive`], and tells `progress` how many entries of the log were looked through, of how many.
-    ///
-    /// # Errors
-    /// As [`Wallet::receive`].
-    pub async fn receive_with(&self, progress: Progress) -> Result<ReceiveReport, WalletError> {
-        self.receive_links(Vec::new(), progress).await
-    }
-
-    /// As [`Wallet::receive_with`], and takes payments by links too: each is checked against the payment log and kept before
-    /// anything is claimed. The report says what became of each. The server learns only in which 256 entries it lies.
+    /// As [`Wallet::receive`], in another way, and tells `progress` how many entries of the log were looked through, of how
+    /// many. Each link is checked against the payment log and kept before anything is claimed, and the report says what became
+    /// of it; the server learns only in which 256 entries it lies.
     ///
     /// # Errors
     /// As [`Wallet::receive`], and at the first link that is not good [`WalletError::LinkUnknown`],
     /// [`WalletError::LinkForAnother`] or [`WalletError::NotSignedYet`]; those before it are kept.
-    pub async fn receive_links(
-        &self,
-        links: Vec<PaymentLink>,
-        progress: Progress,
-    ) -> Result<ReceiveReport, WalletError> {
+    pub async fn receive_with(&self, receiving: Receiving, progress: Progress) -> Result<ReceiveReport, WalletError> {
         self.run(|inner| async move {
             inner.ready().await?;
-            let report = inner.receive(links, progress).await?;
+            let report = inner.receive(receiving, progress).await?;
             inner.roll_over_soon().await;
             Ok(report)
         })

@@ -294,6 +294,11 @@ pub(super) struct Receive {
     /// Links to payments for you; - reads them from standard input, one a line. There nobody else on this machine sees them
     #[arg(value_name = "LINK")]
     pub(super) links: Vec<String>,
+    /// Claim up to 64 payments together, and those too that are below the policy's minimum. Faster, for who receives many; but
+    /// issuer, redeemer and all who read the log see that these payments have one owner, and each payer with how many others
+    /// its own was claimed
+    #[arg(long)]
+    pub(super) join: bool,
 }
 
 /// `link`
@@ -396,6 +401,9 @@ pub(super) struct Daemon {
     /// Look for payments and claim them about this often, such as 60s [default: only when asked]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(super) receive_every: Option<Duration>,
+    /// Claim payments together, as `farthing receive --join` does, also when a program that asks does not say so
+    #[arg(long)]
+    pub(super) join: bool,
 }
 
 /// `completions`

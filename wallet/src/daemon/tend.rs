@@ -1,7 +1,7 @@
 //! What a daemon does by itself: it finishes what was begun, looks for payments, moves money to the newest issuing key, and
 //! takes back what nobody has claimed.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use getrandom::{
     SysRng,
@@ -10,8 +10,11 @@ use getrandom::{
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::{Endpoint, EndpointCurrency};
-use crate::wallet::Wallet;
+use super::{
+    DaemonSettings,
+    endpoint::{Endpoint, EndpointCurrency},
+};
+use crate::wallet::{Receiving, Wallet};
 
 /// About how often the daemon tries to finish what is unfinished.
 const FINISH_EVERY: Duration = Duration::from_secs(30);
@@ -27,11 +30,12 @@ const REFUND_AFTER_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// Goes on until `shutdown` is cancelled. Writes the currency into the endpoint's file once the wallet knows it.
 pub(super) async fn tend(
     wallet: Wallet,
-    receive_every: Option<Duration>,
+    settings: DaemonSettings,
     data_dir: PathBuf,
     mut endpoint: Endpoint,
     shutdown: CancellationToken,
 ) {
+    let receive_every = settings.receive_every;
     let work = async {
         let mut finish_at = Instant::now();
         let mut receive_at = receive_every.map(|every| Instant::now() + jittered(every));
@@ -48,7 +52,7 @@ pub(super) async fn tend(
             if let (Some(every), Some(at)) = (receive_every, receive_at)
                 && Instant::now() >= at
             {
-                receive(&wallet).await;
+                receive(&wallet, settings.join).await;
                 receive_at = Some(Instant::now() + jittered(every));
             }
             if Instant::now() >= refund_at {
@@ -108,8 +112,9 @@ async fn tell_currency(wallet: &Wallet, data_dir: &std::path::Path, endpoint: &m
     }
 }
 
-async fn receive(wallet: &Wallet) {
-    match wallet.receive().await {
+async fn receive(wallet: &Wallet, join: bool) {
+    let receiving = Receiving { join, ..Receiving::default() };
+    match wallet.receive_with(receiving, Arc::new(|_, _| {})).await {
         Ok(report) => {
             tracing::info!(claimed = report.claimed.len(), pending = report.pending.len(), "looked for payments");
             if let Some(delay) = report.delay {

@@ -24,12 +24,21 @@ use crate::{
     vault::RecordId,
 };
 
+/// What to receive besides what the log has for this wallet, and how. The default protects: no claim shows what belongs
+/// together.
+#[derive(Default)]
+pub struct Receiving {
+    /// Payments that were made before this wallet was registered.
+    pub links: Vec<PaymentLink>,
+    /// Claim up to 64 payments together, and small ones with them that are not worth a claim of their own. That is faster and
+    /// makes fewer coins, and issuer, redeemer and every reader of the log see that the payments have one owner; each payer
+    /// sees with how many others its own was claimed.
+    pub join: bool,
+}
+
 impl Inner {
-    pub(super) async fn receive(
-        &self,
-        links: Vec<PaymentLink>,
-        progress: Progress,
-    ) -> Result<ReceiveReport, WalletError> {
+    pub(super) async fn receive(&self, receiving: Receiving, progress: Progress) -> Result<ReceiveReport, WalletError> {
+        let Receiving { links, join } = receiving;
         let _turn = self.receiving.lock().await;
         self.finish_registration().await?;
         let mut terms = self.terms().await?;
@@ -52,7 +61,7 @@ impl Inner {
         while report.delay.is_none() {
             let driving = {
                 let mut book = self.book.lock().await;
-                let Some(step) = next_step(&book, &terms, &tried)? else { break };
+                let Some(step) = next_step(&book, &terms, join, &tried)? else { break };
                 let season = Season::Payments(terms.clone());
                 match step {
                     Step::Take(notes) => {
@@ -88,7 +97,7 @@ impl Inner {
             }
         }
         let book = self.book.lock().await;
-        let waiting = Waiting::of(&book, &terms)?;
+        let waiting = Waiting::of(&book, &terms, join)?;
         report.plan = waiting.days();
         report.pending = waiting.pending(&book, &terms)?;
         let state = book.state()?;
@@ -201,15 +210,20 @@ fn pieces<K>(
     Ok(book.claimable().into_iter().filter_map(piece).collect())
 }
 
-fn manner(terms: &Terms) -> Manner {
-    Manner::claims(terms.policy.terms().minimum.get())
+fn manner(terms: &Terms, join: bool) -> Manner {
+    Manner::claims(terms.policy.terms().minimum.get(), join)
 }
 
 /// What to claim or split next; not what was tried before.
-fn next_step(book: &Book, terms: &Terms, tried: &BTreeSet<RecordId>) -> Result<Option<Step<RecordId>>, WalletError> {
+fn next_step(
+    book: &Book,
+    terms: &Terms,
+    join: bool,
+    tried: &BTreeSet<RecordId>,
+) -> Result<Option<Step<RecordId>>, WalletError> {
     let pieces = pieces(book, terms, |id, _| (!tried.contains(&id)).then_some(id))?;
     let counters = Counters::of(book.state()?.attributes(), terms.header.day);
-    Ok(plan::next(&pieces, &counters, &manner(terms)))
+    Ok(plan::next(&pieces, &counters, &manner(terms, join)))
 }
 
 /// What waits, and the plan for it. A payment is named by its item in the history.
@@ -219,10 +233,10 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn of(book: &Book, terms: &Terms) -> Result<Self, WalletError> {
+    fn of(book: &Book, terms: &Terms, join: bool) -> Result<Self, WalletError> {
         let counters = Counters::of(book.state()?.attributes(), terms.header.day);
         let pieces = pieces(book, terms, |_, note| Some(note.item))?;
-        Ok(Self { counters, parts: plan::schedule(&pieces, counters, &manner(terms)) })
+        Ok(Self { counters, parts: plan::schedule(&pieces, counters, &manner(terms, join)) })
     }
 
     /// What is claimed on which day.

@@ -70,7 +70,7 @@ code = "EUR"
 exponent = 2
 [payment]
 fee = "FEE"
-minimum = "0.10"
+minimum = "MINIMUM"
 [[class]]
 number = 1
 name = "person"
@@ -99,6 +99,7 @@ pub(crate) struct Books {
     pub(crate) day: u32,
     pub(crate) epoch: u32,
     pub(crate) fee: &'static str,
+    pub(crate) minimum: &'static str,
     pub(crate) bucket_bits: u8,
     pub(crate) origin: &'static str,
     /// Names another redeemer key than the issuer's.
@@ -213,6 +214,7 @@ impl Bank {
             day: TODAY,
             epoch: 1,
             fee: "0.01",
+            minimum: "0.10",
             bucket_bits: 0,
             origin: "payments.example",
             foreign_key: false,
@@ -383,9 +385,8 @@ impl Books {
     }
 
     pub(crate) fn policy(&self) -> PolicyBody {
-        Policy::parse(&POLICY.replace("FEE", self.fee).replace("BITS", &self.bucket_bits.to_string()))
-            .unwrap()
-            .body(self.epoch)
+        let text = POLICY.replace("FEE", self.fee).replace("MINIMUM", self.minimum);
+        Policy::parse(&text.replace("BITS", &self.bucket_bits.to_string())).unwrap().body(self.epoch)
     }
 
     pub(crate) fn log(&mut self, kind: EntryKind, body: Vec<u8>) -> u64 {

@@ -3,7 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use farthing_ecash::{amount::Amount, entry::Entry, statement::Statement, transaction::Core};
 use farthing_wallet::{
-    LinkState, OperationState, Order, PaymentLink, Progress, Receipt, ReceiveReport, RequestId, Wallet, WalletError,
+    LinkState, OperationState, Order, PaymentLink, Progress, Receipt, ReceiveReport, Receiving, RequestId, Wallet,
+    WalletError,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -30,8 +31,12 @@ async fn by_link(payer: &Wallet, payee: &str, amount: u64, memo: &str) -> (Recei
     (receipt, link)
 }
 
+async fn receive_links(wallet: &Wallet, links: Vec<PaymentLink>) -> Result<ReceiveReport, WalletError> {
+    wallet.receive_with(Receiving { links, ..Receiving::default() }, quiet()).await
+}
+
 async fn take(wallet: &Wallet, link: &str) -> Result<ReceiveReport, WalletError> {
-    wallet.receive_links(vec![PaymentLink::parse(link).unwrap()], quiet()).await
+    receive_links(wallet, vec![PaymentLink::parse(link).unwrap()]).await
 }
 
 fn states(report: &ReceiveReport) -> Vec<LinkState> {
@@ -90,7 +95,7 @@ async fn what_a_link_brought_waits_without_it() {
     let dave = bank.wallet("dave").await;
     let links = [&first, &second].map(|link| PaymentLink::parse(link).unwrap());
     bank.next(&[Fate::RequestLost]);
-    let report = dave.receive_links(links.into(), quiet()).await.unwrap();
+    let report = receive_links(&dave, links.into()).await.unwrap();
     assert!(report.delay.is_some());
     assert_eq!(states(&report), [LinkState::Waiting, LinkState::Waiting]);
     dave.close().await;
@@ -224,7 +229,7 @@ async fn a_link_is_believed_as_far_as_the_log_has_it() {
     let alice = bank.rich("alice", &[5_000]).await;
     let (receipt, link) = by_link(&alice, "dave", 500, "").await;
     let dave = bank.wallet("dave").await;
-    let refused = async |link| dave.receive_links(vec![link], quiet()).await.unwrap_err();
+    let refused = async |link| receive_links(&dave, vec![link]).await.unwrap_err();
 
     // Another place, another payment, a place that is not signed yet, one that never will be.
     let elsewhere = refused(altered(&link, |bytes| bytes[1] = 0)).await;

@@ -6,7 +6,9 @@ use std::sync::{
 };
 
 use farthing_ecash::{amount::Amount, calendar::Day, statement::Statement};
-use farthing_wallet::{HistoryItem, OperationKind, OperationState, PendingReason, PlannedPart, RequestId, Wallet};
+use farthing_wallet::{
+    HistoryItem, OperationKind, OperationState, PendingReason, PlannedPart, ReceiveReport, Receiving, RequestId, Wallet,
+};
 
 use crate::bank::{Bank, TODAY, identity};
 
@@ -120,20 +122,54 @@ async fn no_part_is_smaller_than_a_payment() {
 }
 
 #[tokio::test]
-async fn few_are_claimed_alone_and_many_together() {
+async fn claims_show_nothing_together_unless_their_owner_asks() {
     let bank = Bank::open().await;
     let alice = bank.rich("alice", &[10_000]).await;
     let bob = bank.wallet("bob").await;
-    pay(&alice, 10).await;
-    pay(&alice, 11).await;
-    assert_eq!(bob.receive().await.unwrap().claimed.len(), 2);
-    assert_eq!(bank.count(Statement::Claim), 2);
-    for amount in 10..20 {
+    for amount in 10..22 {
         pay(&alice, amount).await;
     }
     let report = bob.receive().await.unwrap();
-    assert_eq!((report.claimed.len(), report.available), (10, eur(145 + 21)));
-    assert_eq!(bank.count(Statement::Claim), 3);
+    assert_eq!((report.claimed.len(), report.available), (12, eur(186)));
+    assert_eq!(bank.count(Statement::Claim), 12);
+    for amount in 10..22 {
+        pay(&alice, amount).await;
+    }
+    let report = join(&bob).await;
+    assert_eq!((report.claimed.len(), report.available), (12, eur(2 * 186)));
+    assert_eq!(bank.count(Statement::Claim), 13);
+}
+
+async fn join(wallet: &Wallet) -> ReceiveReport {
+    let receiving = Receiving { join: true, ..Receiving::default() };
+    wallet.receive_with(receiving, Arc::new(|_, _| {})).await.unwrap()
+}
+
+/// The smallest payment was 10 cents and is 50 now: what is below that waits, however much of it there is.
+#[tokio::test]
+async fn dust_is_claimed_when_its_owner_asks() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[10_000]).await;
+    let bob = bank.wallet("bob").await;
+    for _ in 0..10 {
+        pay(&alice, 49).await;
+    }
+    pay(&alice, 50).await;
+    {
+        let mut books = bank.books();
+        (books.epoch, books.minimum) = (2, "0.50");
+        books.publish();
+    }
+    let report = bob.receive().await.unwrap();
+    assert_eq!((report.claimed.len(), report.available), (1, eur(50)));
+    assert_eq!(report.pending.len(), 10);
+    for pending in &report.pending {
+        assert_eq!((pending.reason, pending.plan.len(), pending.over_by), (PendingReason::Dust, 0, eur(0)));
+    }
+    assert!(bob.receive().await.unwrap().claimed.is_empty());
+    let report = join(&bob).await;
+    assert_eq!((report.claimed.len(), report.available, report.pending.len()), (10, eur(540), 0));
+    assert_eq!(bank.count(Statement::Claim), 2);
 }
 
 #[tokio::test]
@@ -149,7 +185,7 @@ async fn the_log_is_looked_through_once() {
         counts.0.store(done, Ordering::Relaxed);
         counts.1.store(all, Ordering::Relaxed);
     };
-    let report = bob.receive_with(Arc::new(progress)).await.unwrap();
+    let report = bob.receive_with(Receiving::default(), Arc::new(progress)).await.unwrap();
     // What was there before the registration is not for this wallet.
     assert_eq!((report.scanned, report.claimed.len()), (1, 1));
     let size = bank.books().payments.len() as u64;

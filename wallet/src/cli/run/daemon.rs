@@ -26,7 +26,8 @@ pub(super) async fn daemon(arguments: &Daemon, session: &Session<'_>) -> Result<
     let shutdown = shutdown::on_signals()
         .map_err(|error| Problem::new(Exit::Fault, "SYSTEM", format!("cannot watch signals: {error}"), "Try again."))?;
     let wallet = open_wallet(dir, global, output).await?;
-    let settings = DaemonSettings { listen: arguments.listen, receive_every: arguments.receive_every };
+    let Daemon { listen, receive_every, join } = *arguments;
+    let settings = DaemonSettings { listen, receive_every, join };
     let mut shown = Ok(());
     let ready = |endpoint: &Endpoint| {
         let file = Endpoint::file(dir);

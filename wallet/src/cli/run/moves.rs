@@ -141,7 +141,7 @@ fn asked(arguments: &Pay, currency: &Currency, money: &Money) -> Result<(String,
 pub(super) async fn receive(arguments: &Receive, session: &Session<'_>) -> Result<Exit, Problem> {
     let links = link::read(&arguments.links)?;
     let ended = session.with_wallet("looking for payments", Asks::Servers, async |wallet| {
-        let answer = wallet.receive(v1::ReceiveRequest { links }).await?;
+        let answer = wallet.receive(v1::ReceiveRequest { links, join: arguments.join }).await?;
         let unfinished = answer.pending.iter().any(|pending| pending.reason() == v1::PendingReason::InProgress);
         let gone = answer.links.iter().any(|link| link.state() == v1::LinkState::Gone);
         let shown = show::received(&answer, &Money::new(wallet.known_currency().await));

@@ -211,7 +211,9 @@ fn why_pending(reason: v1::PendingReason, over_by: u64, money: &Money) -> String
         v1::PendingReason::LargerThanCap => {
             "your caps are smaller than the smallest part that could be split off. Ask the issuer.".to_owned()
         }
-        v1::PendingReason::Dust => "too small to claim alone. It is claimed together with others.".to_owned(),
+        v1::PendingReason::Dust => {
+            "smaller than the smallest payment. `farthing receive --join` claims it together with others.".to_owned()
+        }
         v1::PendingReason::NotAllowed => {
             "your class or registration may not receive this money at present. Ask the issuer.".to_owned()
         }
