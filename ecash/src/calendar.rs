@@ -82,6 +82,15 @@ impl Month {
         Self(number)
     }
 
+    /// Reads what [`Month`] is written as, such as 2026-11. `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (year, month) = text.split_once('-')?;
+        let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
+        let number = year.checked_mul(12)?.checked_add(month.checked_sub(1)?)?;
+        Some(Self(number)).filter(|read| read.to_string() == text)
+    }
+
     /// 12·year + (month − 1).
     #[must_use]
     pub const fn get(self) -> u32 {
@@ -164,6 +173,12 @@ mod tests {
         assert_eq!((day.to_string(), day.month()), ("2026-11-20".to_owned(), Month::new(24322)));
         assert_eq!(day.month().to_string(), "2026-11");
         assert_eq!(day.month().plus(2).to_string(), "2027-01");
+        assert_eq!(Month::parse("2026-11"), Some(day.month()));
+        for wrong in
+            ["2026-13", "2026-00", "2026-1", "26-11", "+2026-11", "2026-+1", "2026-11 ", "2026", "999999999-01"]
+        {
+            assert_eq!(Month::parse(wrong), None, "{wrong}");
+        }
         assert_eq!(Month::new(u32::MAX - 1).plus(2), Month::new(u32::MAX));
     }
 

@@ -11,7 +11,7 @@ use farthing_service::{
 };
 use farthing_store::StoreError;
 
-/// Why a transaction is not accepted. `status.rs` turns it into what the wallet reads.
+/// Why a transaction is not accepted, or a presentation not attested. `status.rs` turns it into what the caller reads.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {

@@ -10,6 +10,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod accept;
+mod attest;
 mod backoff;
 pub mod check;
 pub mod config;
@@ -58,6 +59,7 @@ use tonic::transport::Channel;
 
 use crate::{
     accept::{Acceptor, Records},
+    attest::Attester,
     check::{Verifier, VerifierSettings},
     config::Config,
     error::RunError,
@@ -241,7 +243,8 @@ impl Redeemer {
             .with_bucket_bits(move |core| buckets.bucket_bits(core.header().epoch));
         let log_key = published.key().to_string();
         let subject = Subject { log: log.clone(), policy: policy.clone(), keys: keys.clone(), issuer };
-        let service = Service { origin, log_key, acceptor: acceptor.clone(), log, keys, policy };
+        let attester = Attester::new(keys.clone(), log.clone());
+        let service = Service { origin, log_key, acceptor: acceptor.clone(), attester, log, keys, policy };
         let server = Server::new(server)
             .with_service(RedeemerServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX))
             .with_service(LedgerServiceServer::new(ledger).max_decoding_message_size(REQUEST_BYTES_MAX));

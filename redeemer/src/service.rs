@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use farthing_proto::v1::{
-    GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest, SubmitTransactionResponse,
-    redeemer_service_server::RedeemerService,
+    AttestRequest, AttestResponse, GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest,
+    SubmitTransactionResponse, redeemer_service_server::RedeemerService,
 };
 use farthing_service::listener::Peer;
 use tonic::{Request, Response, Status};
 
 use crate::{
     accept::{Accepted, Acceptor},
+    attest::Attester,
     keys::Keys,
     ledger::PaymentLog,
     policy::PolicyInForce,
@@ -21,6 +22,7 @@ pub(crate) struct Service {
     pub(crate) origin: String,
     pub(crate) log_key: String,
     pub(crate) acceptor: Arc<Acceptor>,
+    pub(crate) attester: Attester,
     pub(crate) log: Arc<PaymentLog>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) policy: Arc<PolicyInForce>,
@@ -55,5 +57,10 @@ impl RedeemerService for Service {
         let SubmitTransactionRequest { transaction, private_part } = request.into_inner();
         let Accepted { answer, log_index } = self.acceptor.submit(transaction, &private_part, sender).await?;
         Ok(Response::new(SubmitTransactionResponse { answer, log_index }))
+    }
+
+    async fn attest(&self, request: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
+        let attestation = self.attester.attest(&request.into_inner().presentation).await?;
+        Ok(Response::new(AttestResponse { attestation: attestation.to_bytes().to_vec() }))
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use farthing_ecash::{
     amount::Amount,
-    calendar::Day,
+    calendar::{Day, Month},
     identity::{Identity, IdentityError},
     seed::SeedError,
 };
@@ -369,6 +369,35 @@ pub enum WalletError {
     /// A payment has a link when it is in the log.
     #[error("the payment is not finished: there is a link as soon as it is in the log")]
     LinkNotYet,
+    /// A text that is no challenge.
+    #[error("this is no verifier's challenge: {what}")]
+    InvalidChallenge {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Only the month of the newest claim can be shown.
+    #[error(
+        "what was received in {wanted} cannot be shown: {}",
+        shown.map_or_else(
+            || "the wallet has claimed nothing yet".to_owned(),
+            |shown| format!("the newest payment that the wallet has claimed is of {shown}, and only that month can be shown"),
+        )
+    )]
+    MonthNotShown {
+        /// The month that was asked for.
+        wanted: Month,
+        /// The month that can be shown.
+        shown: Option<Month>,
+    },
+    /// The wallet was restored and does not know whom it paid.
+    #[error("the wallet does not know any more whom it paid: say it, the log has only the scalar of the identity")]
+    PayeeUnknown,
+    /// The payment went to somebody else.
+    #[error("this payment did not go to {payee}: check the spelling")]
+    OtherPayee {
+        /// What the caller said.
+        payee: Identity,
+    },
     /// A server refused for another reason.
     #[error("the {server} refused: {message}")]
     Refused {
@@ -415,7 +444,11 @@ impl WalletError {
             | Self::MemoTooLong { .. }
             | Self::PurposeUnknown { .. }
             | Self::InvalidPaymentRequest { .. }
-            | Self::InvalidLink { .. } => ErrorReason::MalformedRequest,
+            | Self::InvalidLink { .. }
+            | Self::InvalidChallenge { .. }
+            | Self::MonthNotShown { .. }
+            | Self::PayeeUnknown
+            | Self::OtherPayee { .. } => ErrorReason::MalformedRequest,
             Self::DiskFull | Self::Storage { .. } | Self::InUse { .. } => ErrorReason::StoreUnavailable,
             Self::Unreachable { .. } => ErrorReason::PeerUnreachable,
             Self::NotSignedYet { .. } | Self::NotCosigned { .. } | Self::NotListedYet { .. } => {

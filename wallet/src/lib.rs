@@ -61,6 +61,7 @@ mod vault;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod disclosure;
 pub mod error;
 pub mod history;
 pub mod link;

@@ -60,29 +60,50 @@ pub enum NotProven {
 /// [`NotProven`].
 pub fn verify(receipt: &str, trust: &TrustPolicy) -> Result<Proven, NotProven> {
     let receipt: Receipt = receipt.parse()?;
-    let leaf = receipt.extra.clone().ok_or(NotProven::NoTransaction)?;
+    let (leaf, Place { origin, index, log_size, witnesses }) = logged(&receipt, trust)?;
     let (day, core) = transaction(&leaf).ok_or(NotProven::NoTransaction)?;
+    let amount = core.publics().amount;
+    Ok(Proven {
+        origin,
+        index,
+        log_size,
+        statement: core.statement().name(),
+        transaction_id: core.id(),
+        day,
+        amount: (amount > 0).then_some(amount),
+        witnesses,
+    })
+}
+
+/// Where a trusted log has an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The name of the log.
+    pub origin: String,
+    /// The place of the entry in it.
+    pub index: u64,
+    /// How many entries the log had when the checkpoint was signed.
+    pub log_size: u64,
+    /// The trusted witnesses that have cosigned, by their names in the trust policy, and when, in Unix seconds.
+    pub witnesses: Vec<(String, u64)>,
+}
+
+/// The leaf in a receipt, and where a trusted log has it.
+pub(crate) fn logged(receipt: &Receipt, trust: &TrustPolicy) -> Result<(Vec<u8>, Place), NotProven> {
+    let leaf = receipt.extra.clone().ok_or(NotProven::NoTransaction)?;
     let origin = receipt.checkpoint.text().lines().next().unwrap_or_default().to_owned();
     let trusted = receipt.verify(trust, &origin, Hash::leaf(&leaf))?;
     let witnesses = trusted.cosigned.iter().map(|cosigned| {
         let name = trust.witness_name(cosigned.witness).unwrap_or_default().to_owned();
         (name, cosigned.time.unix_seconds())
     });
-    let amount = core.publics().amount;
-    Ok(Proven {
-        origin,
-        index: receipt.index,
-        log_size: trusted.checkpoint.head().size,
-        statement: core.statement().name(),
-        transaction_id: core.id(),
-        day,
-        amount: (amount > 0).then_some(amount),
-        witnesses: witnesses.collect(),
-    })
+    let (index, log_size) = (receipt.index, trusted.checkpoint.head().size);
+    let witnesses = witnesses.collect();
+    Ok((leaf, Place { origin, index, log_size, witnesses }))
 }
 
 /// The day and the core of the transaction in a leaf.
-fn transaction(leaf: &[u8]) -> Option<(String, Core)> {
+pub(crate) fn transaction(leaf: &[u8]) -> Option<(String, Core)> {
     let (entry, _proof_hash) = leaf.split_at_checked(leaf.len().checked_sub(PROOF_HASH)?)?;
     let entry = Entry::from_bytes(entry).ok()?;
     if !matches!(entry.kind(), EntryKind::Transaction(_)) {
@@ -102,15 +123,21 @@ impl Inner {
             let item = item.ok_or(WalletError::TransactionUnknown)?;
             (Log::of(item.kind), item.log_index.ok_or(WalletError::TransactionUnknown)?)
         };
+        let (receipt, leaf) = self.entry_receipt(log, index).await?;
+        if transaction(&leaf).is_none_or(|(_, core)| core.id() != id) {
+            return Err(log.contradiction(format!("entry {index} is another transaction than it answered")));
+        }
+        Ok(receipt.to_string())
+    }
+
+    /// The receipt of an entry, with its leaf.
+    pub(crate) async fn entry_receipt(&self, log: Log, index: u64) -> Result<(Receipt, Vec<u8>), WalletError> {
         let believed = self.checkpoint_of(log, index.saturating_add(1)).await?;
         let mut tiles = Tiles::new(self.reader(log).await?, believed.size());
         let leaf = tiles.leaf(index).await?;
         let proof = tiles.inclusion(index).await?;
         proof.verify(Hash::leaf(&leaf), index, &believed.head()).map_err(|_| not_in_log(log, index))?;
-        if transaction(&leaf).is_none_or(|(_, core)| core.id() != id) {
-            return Err(log.contradiction(format!("entry {index} is another transaction than it answered")));
-        }
         let checkpoint = believed.checkpoint.note().clone();
-        Ok(Receipt { index, proof, checkpoint, extra: Some(leaf) }.to_string())
+        Ok((Receipt { index, proof, checkpoint, extra: Some(leaf.clone()) }, leaf))
     }
 }

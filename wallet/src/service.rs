@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use farthing_ecash::{amount::Amount, identity::Identity, transaction::TransactionId};
+use farthing_ecash::{amount::Amount, calendar::Month, identity::Identity, transaction::TransactionId};
 use farthing_proto::v1::{self, wallet_service_server::WalletService};
 use farthing_service::status::Refusal;
 use tokio::sync::mpsc;
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::{
+    disclosure::read_challenge,
     error::WalletError,
     history::RequestId,
     link::PaymentLink,
@@ -305,6 +306,41 @@ impl WalletService for WalletApi {
         let id = id.try_into().map_err(|_| Refusal::field("transaction_id", "must be 32 bytes"))?;
         let receipt = self.wallet.receipt(TransactionId::new(id)).await.map_err(refused)?;
         Ok(Response::new(v1::GetReceiptResponse { receipt }))
+    }
+
+    async fn prove_income(
+        &self,
+        request: Request<v1::ProveIncomeRequest>,
+    ) -> Result<Response<v1::ProveIncomeResponse>, Status> {
+        let v1::ProveIncomeRequest { month, challenge, show_identity } = request.into_inner();
+        let month = Month::parse(&month).ok_or_else(|| Refusal::field("month", "must be written as YYYY-MM"))?;
+        let challenge = read_challenge(&challenge).map_err(refused)?;
+        let made = self.wallet.prove_income(month, &challenge, show_identity).await.map_err(refused)?;
+        Ok(Response::new(v1::ProveIncomeResponse {
+            proof: made.to_string(),
+            verifier: challenge.verifier().to_owned(),
+            month_total: made.proof.total().get(),
+        }))
+    }
+
+    async fn prove_payment(
+        &self,
+        request: Request<v1::ProvePaymentRequest>,
+    ) -> Result<Response<v1::ProvePaymentResponse>, Status> {
+        let v1::ProvePaymentRequest { transaction_id, challenge, payee } = request.into_inner();
+        let id = transaction_id.try_into().map_err(|_| Refusal::field("transaction_id", "must be 32 bytes"))?;
+        let challenge = Some(challenge).filter(|text| !text.is_empty()).map(|text| read_challenge(&text));
+        let challenge = challenge.transpose().map_err(refused)?;
+        let payee = Some(payee).filter(|text| !text.is_empty()).map(|text| Identity::parse(&text));
+        let payee = payee.transpose().map_err(|error| Refusal::field("payee", error.to_string()))?;
+        let made = self.wallet.prove_payment(TransactionId::new(id), challenge.as_ref(), payee.as_ref()).await;
+        let made = made.map_err(refused)?;
+        Ok(Response::new(v1::ProvePaymentResponse {
+            proof: made.to_string(),
+            verifier: challenge.map_or_else(String::new, |challenge| challenge.verifier().to_owned()),
+            amount: made.proof.amount().get(),
+            payee: made.proof.payee().to_string(),
+        }))
     }
 
     async fn get_trust(&self, _: Request<v1::GetTrustRequest>) -> Result<Response<v1::GetTrustResponse>, Status> {

@@ -23,6 +23,8 @@ use std::{
 
 use farthing_ecash::{
     amount::{Amount, Currency},
+    calendar::Month,
+    disclosure::Challenge,
     identity::Identity,
     seed::Seed,
     transaction::TransactionId,
@@ -40,6 +42,7 @@ use zeroize::Zeroizing;
 use crate::{
     book::Book,
     config::Connection,
+    disclosure::{IncomeFile, PaymentFile},
     error::WalletError,
     history::{HistoryItem, HistoryPage, RequestId},
     link::PaymentLink,
@@ -574,6 +577,48 @@ impl Wallet {
     /// [`WalletError::TransactionUnknown`], [`WalletError::NotSignedYet`], [`WalletError::Unreachable`].
     pub async fn receipt(&self, transaction: TransactionId) -> Result<String, WalletError> {
         self.run(move |inner| async move { inner.log_receipt(transaction).await }).await
+    }
+
+    /// A proof for one verifier that this wallet has received at least so much in a month, which has to be that of the newest
+    /// payment that it has claimed. With `show_identity` it says whose wallet it is; it shows nothing else. The redeemer does
+    /// not learn that it was made, only that somebody checks it.
+    ///
+    /// # Errors
+    /// [`WalletError::MonthNotShown`], [`WalletError::NotRegistered`], [`WalletError::IdentityMissing`],
+    /// [`WalletError::NotSignedYet`], [`WalletError::Unreachable`].
+    pub async fn prove_income(
+        &self,
+        month: Month,
+        challenge: &Challenge,
+        show_identity: bool,
+    ) -> Result<IncomeFile, WalletError> {
+        let challenge = challenge.clone();
+        self.run(move |inner| async move {
+            inner.ready().await?;
+            inner.prove_income(month, &challenge, show_identity).await
+        })
+        .await
+    }
+
+    /// A proof of amount and payee of a payment that this wallet, or another copy of it, has made: for one verifier, or without
+    /// a challenge for everybody at any time. `payee` is for a restored wallet, which does not know it. Whoever has seen the
+    /// proof recognises the refund of this payment, if there is one.
+    ///
+    /// # Errors
+    /// [`WalletError::TransactionUnknown`], [`WalletError::PayeeUnknown`], [`WalletError::OtherPayee`],
+    /// [`WalletError::NotSignedYet`], [`WalletError::Unreachable`].
+    pub async fn prove_payment(
+        &self,
+        transaction: TransactionId,
+        challenge: Option<&Challenge>,
+        payee: Option<&Identity>,
+    ) -> Result<PaymentFile, WalletError> {
+        let (challenge, payee) = (challenge.cloned(), payee.cloned());
+        self.run(move |inner| async move {
+            inner.ready().await?;
+            inner.prove_payment(transaction, challenge.as_ref(), payee).await
+        })
+        .await
     }
 
     /// Whom this wallet trusts, and what it has seen of the logs. Asks nobody.

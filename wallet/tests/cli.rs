@@ -11,7 +11,7 @@ use farthing_wallet::cli::exit::Exit;
 
 use home::{Home, mode};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 19] = [
     "init",
     "register",
     "withdraw",
@@ -23,6 +23,11 @@ const COMMANDS: [&str; 14] = [
     "redeem",
     "request",
     "requests",
+    "receipt",
+    "challenge",
+    "prove-income",
+    "prove-payment",
+    "verify-proof",
     "info",
     "daemon",
     "completions",

@@ -2,6 +2,7 @@
 //! signatures by the mint, which has the same key; its redemption service by a small server over mutual TLS.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod attest;
 mod batch;
 mod checkpoint;
 mod cli;

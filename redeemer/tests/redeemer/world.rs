@@ -8,7 +8,7 @@ use farthing_ecash::{
 };
 use farthing_policy::Policy;
 use farthing_proto::v1::{
-    GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest, SubmitTransactionResponse,
+    AttestRequest, GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest, SubmitTransactionResponse,
     ledger_service_client::LedgerServiceClient, redeemer_service_client::RedeemerServiceClient,
 };
 use farthing_redeemer::{Handles, Parts, Redeemer, check::VerifierSettings, error::RunError, reload::Reload};
@@ -185,6 +185,13 @@ impl Running {
 
     pub(crate) async fn facts(&self) -> Facts {
         Facts::new(&self.get().await, &self.keys)
+    }
+
+    /// Asks for the attestation of a presentation.
+    pub(crate) async fn attest(&self, presentation: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let mut client = RedeemerServiceClient::new(self.channel.clone());
+        let answer = client.attest(AttestRequest { presentation }).await;
+        answer.map(|answer| answer.into_inner().attestation).map_err(Failure::from)
     }
 
     pub(crate) fn ledger(&self) -> LedgerServiceClient<Channel> {

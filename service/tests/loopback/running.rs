@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use farthing_proto::v1::{
-    ErrorReason, GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest, SubmitTransactionResponse,
+    AttestRequest, AttestResponse, ErrorReason, GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest,
+    SubmitTransactionResponse,
     redeemer_service_client::RedeemerServiceClient,
     redeemer_service_server::{RedeemerService, RedeemerServiceServer},
 };
@@ -148,6 +149,10 @@ impl RedeemerService for Redeemer {
             _ => return Err(Refusal::field("transaction", "empty or of no kind").into()),
         }
         Ok(Response::new(SubmitTransactionResponse { answer, log_index: 0 }))
+    }
+
+    async fn attest(&self, request: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
+        Err(Refusal::field("presentation", format!("{} bytes", request.into_inner().presentation.len())).into())
     }
 }
 

@@ -290,6 +290,12 @@ impl Book {
         self.items.values().map(|(_, item)| item).find(|item| item.transaction_id == Some(id))
     }
 
+    /// The payment that this transaction made: whoever pays himself has another item of the same transaction.
+    pub(crate) fn payment_made(&self, id: TransactionId) -> Option<&HistoryItem> {
+        let mut items = self.items.values().map(|(_, item)| item);
+        items.find(|item| item.transaction_id == Some(id) && item.kind == OperationKind::Pay)
+    }
+
     /// The operation of an item.
     pub(crate) fn operation_of(&self, item: u64) -> Option<RecordId> {
         self.operations.iter().find(|(_, operation)| operation.item == Some(item)).map(|(id, _)| *id)

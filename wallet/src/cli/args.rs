@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use farthing_ecash::calendar::Month;
 
 use super::{duration, exit::Exit};
 
@@ -141,9 +142,24 @@ pub(super) enum Command {
     ///
     /// It shows no more than the log does: neither who paid or was paid, nor the amount of a payment.
     Receipt(Receipt),
-    /// Check a receipt, offline
+    /// Make a challenge, to hand to whoever is to prove something to you
     ///
-    /// Ends with 0 when the transaction is in the log, with 1 when the receipt does not show that.
+    /// It is your name and a random number: a proof that answers it is new, and convinces nobody else. Keep it, and check the
+    /// proof with it. Needs no wallet.
+    Challenge(Challenge),
+    /// Prove to a verifier what you have received in a month, at least
+    ///
+    /// Shows the month, the total that this wallet has claimed in it, and with --identity whose wallet it is: no payment, no
+    /// payer, nothing else. Only the month of the newest payment that the wallet has claimed can be shown.
+    ProveIncome(ProveIncome),
+    /// Prove that you have made a payment: its amount and its payee
+    ///
+    /// Shows nothing else of you. But whoever has seen the proof recognises the refund of this payment, if there is one.
+    ProvePayment(ProvePayment),
+    /// Check a receipt, a proof of income or a proof of a payment
+    ///
+    /// Ends with 0 when it shows what it says, with 1 when it does not. Only for a proof of income a server is asked: the
+    /// redeemer, who learns that somebody checks something, and no more.
     VerifyProof(VerifyProof),
     /// Show whom the wallet trusts; go on after a log has shown two truths
     ///
@@ -377,6 +393,48 @@ pub(super) struct Receipt {
     pub(super) output: Option<PathBuf>,
 }
 
+/// `challenge`
+#[derive(Args)]
+pub(super) struct Challenge {
+    /// Your name, as the prover will see it, such as "Housing Office"; at most 128 bytes
+    pub(super) name: String,
+}
+
+/// `prove-income`
+#[derive(Args)]
+pub(super) struct ProveIncome {
+    /// The month, such as 2026-11
+    #[arg(long, value_name = "YYYY-MM", value_parser = month)]
+    pub(super) month: Month,
+    /// The verifier's challenge, a text that begins with farthing:challenge?
+    #[arg(long, value_name = "TEXT")]
+    pub(super) challenge: String,
+    /// Show your identity too; without it the proof speaks of some wallet
+    #[arg(long)]
+    pub(super) identity: bool,
+    /// Write it to FILE instead of standard output
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// `prove-payment`
+#[derive(Args)]
+pub(super) struct ProvePayment {
+    /// The payment's transaction id, 64 hex digits, as `farthing history` shows it
+    #[arg(value_parser = transaction_id)]
+    pub(super) id: TransactionId,
+    /// The verifier's challenge, a text that begins with farthing:challenge?; without it the proof convinces everybody who
+    /// gets hold of it, at any time
+    #[arg(long, value_name = "TEXT")]
+    pub(super) challenge: Option<String>,
+    /// Whom you paid, for a wallet that was restored and does not know it
+    #[arg(long, value_name = "IDENTITY")]
+    pub(super) payee: Option<String>,
+    /// Write it to FILE instead of standard output
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<PathBuf>,
+}
+
 /// A transaction id on the command line.
 #[derive(Clone, Copy)]
 pub(super) struct TransactionId(pub(super) [u8; 32]);
@@ -384,9 +442,21 @@ pub(super) struct TransactionId(pub(super) [u8; 32]);
 /// `verify-proof`
 #[derive(Args)]
 pub(super) struct VerifyProof {
-    /// The receipt; - is standard input
+    /// The receipt or proof; - is standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) file: PathBuf,
+    /// The challenge that you gave; the proof has to answer it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) challenge: Option<String>,
+    /// Who attests a proof of income: the address of the redeemer [default: the wallet's]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, requires = "ca")]
+    pub(super) redeemer: Option<String>,
+    /// The certificate authorities of that redeemer, a PEM file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "redeemer")]
+    pub(super) ca: Option<PathBuf>,
+    /// Write a proof of income that holds to FILE, with what the redeemer said: it can be checked again without asking
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) save: Option<PathBuf>,
     /// Whom to trust: a C2SP tlog-policy with logs, witnesses and quorum [default: as the wallet does]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) trust: Option<PathBuf>,
@@ -412,6 +482,10 @@ pub(super) struct Completions {
     /// The shell
     #[arg(value_enum, action = ArgAction::Set)]
     pub(super) shell: Shell,
+}
+
+fn month(text: &str) -> Result<Month, String> {
+    Month::parse(text).ok_or_else(|| "a month is written like 2026-11".to_owned())
 }
 
 fn transaction_id(text: &str) -> Result<TransactionId, String> {

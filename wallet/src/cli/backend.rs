@@ -162,6 +162,8 @@ calls! {
     create_request: CreateRequestRequest => CreateRequestResponse;
     list_requests: ListRequestsRequest => ListRequestsResponse;
     get_receipt: GetReceiptRequest => GetReceiptResponse;
+    prove_income: ProveIncomeRequest => ProveIncomeResponse;
+    prove_payment: ProvePaymentRequest => ProvePaymentResponse;
     get_trust: GetTrustRequest => GetTrustResponse;
     go_on: GoOnRequest => GoOnResponse;
 }

@@ -53,7 +53,9 @@ impl Exit {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Fault => "a fault of this program, of the daemon or of a server; a receipt that does not hold",
+            Self::Fault => {
+                "a fault of this program, of the daemon or of a server; a receipt or proof that does not hold"
+            }
             Self::Usage => "a mistake in the command: unknown option, no amount, too many decimals, no identity",
             Self::Refused => "refused by the policy or the issuer: a cap, the invitation, an unknown identity or key",
             Self::Insufficient => "the wallet or the account holds too little",

@@ -29,6 +29,7 @@ use super::{
 
 mod amount;
 mod daemon;
+mod disclosure;
 mod init;
 mod link;
 mod moves;
@@ -71,6 +72,9 @@ async fn command(cli: &Cli, output: &Output) -> Result<Exit, Problem> {
         Command::Request(arguments) => request::request(arguments, &session).await,
         Command::Requests => request::requests(&session).await,
         Command::Receipt(arguments) => receipt::receipt(arguments, &session).await,
+        Command::Challenge(arguments) => disclosure::challenge(arguments, &session),
+        Command::ProveIncome(arguments) => disclosure::prove_income(arguments, &session).await,
+        Command::ProvePayment(arguments) => disclosure::prove_payment(arguments, &session).await,
         Command::VerifyProof(arguments) => receipt::verify_proof(arguments, &session).await,
         Command::Trust(arguments) => trust::trust(arguments, &session).await,
         Command::Balance => balance(&session).await,

@@ -13,6 +13,7 @@ use crate::{
     report::{RestoreReport, Restored},
 };
 
+mod disclosure;
 mod history;
 mod info;
 mod moves;
@@ -20,6 +21,7 @@ mod receipts;
 mod request;
 mod trust;
 
+pub(super) use disclosure::{income, payment};
 pub(super) use history::history;
 pub(super) use info::{Place, info};
 pub(super) use moves::{link, paid, redeemed, renewed, withdrawn};
@@ -130,16 +132,10 @@ pub(super) fn proven(proven: &Proven) -> Shown {
     if let Some(amount) = proven.amount {
         text += &format!("amount       {amount} minor units\n");
     }
-    if proven.witnesses.is_empty() {
-        text += "signed by    the log alone\n";
-    }
-    for (name, at) in &proven.witnesses {
-        text += &format!("witness      {} at {}\n", printable(name), history::utc(*at));
-    }
-    let witnesses =
-        proven.witnesses.iter().map(|(name, at)| json!({ "name": name, "unix_seconds": at })).collect::<Vec<_>>();
+    text += &disclosure::witnesses(&proven.witnesses);
     let document = json!({
         "proven": true,
+        "proof": "receipt",
         "origin": proven.origin,
         "index": index,
         "log_size": size,
@@ -147,7 +143,7 @@ pub(super) fn proven(proven: &Proven) -> Shown {
         "kind": proven.statement,
         "day": proven.day,
         "amount": proven.amount,
-        "witnesses": witnesses,
+        "witnesses": disclosure::witness_list(&proven.witnesses),
     });
     Shown { text, document }
 }

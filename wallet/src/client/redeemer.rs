@@ -2,11 +2,12 @@
 
 use farthing_ecash::{
     calendar::Day,
+    disclosure::{Attestation, AttestationRequest},
     keys::KeyId,
     policy::{PolicyBody, SignedRules},
 };
 use farthing_proto::v1::{
-    GetRedeemerRequest, SubmitTransactionRequest, redeemer_service_client::RedeemerServiceClient,
+    AttestRequest, GetRedeemerRequest, SubmitTransactionRequest, redeemer_service_client::RedeemerServiceClient,
 };
 
 use super::{CallError, Client};
@@ -57,6 +58,18 @@ impl RedeemerClient {
             policy_index: facts.policy_log_index,
             rules_indices: facts.rules_log_indices,
         })
+    }
+
+    /// Asks for the attestation of a presentation. What is attested is for the caller to verify.
+    pub(crate) async fn attest(&self, request: &AttestationRequest) -> Result<Attestation, WalletError> {
+        let message = AttestRequest { presentation: request.to_bytes() };
+        let call = |channel| {
+            let message = message.clone();
+            async move { RedeemerServiceClient::new(channel).attest(message).await }
+        };
+        let bytes = self.0.call(call).await.map_err(CallError::into_error)?.into_inner().attestation;
+        let bytes = bytes.as_slice().try_into().map_err(|_| malformed("a malformed attestation"))?;
+        Attestation::from_bytes(bytes).map_err(|_| malformed("a malformed attestation"))
     }
 
     pub(crate) async fn submit(&self, request: &Request) -> Result<Reply, CallError> {

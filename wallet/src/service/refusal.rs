@@ -37,6 +37,11 @@ pub(crate) fn status(error: &WalletError) -> Status {
         WalletError::CapExceeded { cap, left } => {
             with_amount(Refusal::new(error.reason(), text).with("cap", cap), "left", *left)
         }
+        WalletError::InvalidChallenge { .. } => Refusal::new(error.reason(), text.clone()).and_field("challenge", text),
+        WalletError::MonthNotShown { .. } => Refusal::new(error.reason(), text.clone()).and_field("month", text),
+        WalletError::PayeeUnknown | WalletError::OtherPayee { .. } => {
+            Refusal::new(error.reason(), text.clone()).and_field("payee", text)
+        }
         WalletError::SpentElsewhere { log_index } => Refusal::new(error.reason(), text).with("log_index", log_index),
         WalletError::Unreachable { server, .. } => Refusal::new(error.reason(), text).with("peer", peer(*server)),
         _ => Refusal::new(error.reason(), text),

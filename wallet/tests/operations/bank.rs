@@ -17,6 +17,7 @@ use farthing_ecash::{
         Nullifier,
         issue::{Addition, Answer},
     },
+    disclosure::AttestationRequest,
     entry::{Entry, EntryKind},
     identity::Identity,
     keys::{KeyDates, KeyRing, PublicKey, SigningKey},
@@ -153,6 +154,8 @@ pub(crate) struct Books {
     spent: HashMap<Nullifier, u64>,
     /// Every transaction carried out.
     pub(crate) done: Vec<(Statement, TransactionId)>,
+    /// What was asked to be attested.
+    pub(crate) attested: Vec<AttestationRequest>,
     pub(crate) withdrawn: u64,
     pub(crate) redeemed: u64,
     pub(crate) fees: u64,
@@ -247,6 +250,7 @@ impl Bank {
             answers: HashMap::new(),
             spent: HashMap::new(),
             done: Vec::new(),
+            attested: Vec::new(),
             withdrawn: 0,
             redeemed: 0,
             fees: 0,

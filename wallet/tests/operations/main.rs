@@ -5,6 +5,7 @@
 mod bank;
 mod course;
 mod crash;
+mod disclosure;
 mod distrust;
 mod links;
 mod receiving;

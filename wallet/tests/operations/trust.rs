@@ -277,14 +277,14 @@ fn witness(name: &str) -> CosignerKey {
 }
 
 /// A trust policy with two witnesses that have to agree, and the witnesses.
-fn two_of_two(bank: &Bank) -> (TrustPolicy, [CosignerKey; 2]) {
+pub(crate) fn two_of_two(bank: &Bank) -> (TrustPolicy, [CosignerKey; 2]) {
     let witnesses = ["one.example", "two.example"].map(witness);
     let logs = [Side::Issuance, Side::Payments].map(|side| key_of(bank, side));
     let keys = witnesses.iter().map(|witness| witness.verifier().clone());
     (TrustPolicy::with_witnesses(logs, keys, 2).unwrap(), witnesses)
 }
 
-async fn with_trust(bank: &Bank, name: &str, connection: &Connection, trust: &TrustPolicy) -> Wallet {
+pub(crate) async fn with_trust(bank: &Bank, name: &str, connection: &Connection, trust: &TrustPolicy) -> Wallet {
     let options = Options { trust: Some(trust.to_string()), ..bank.options() };
     Wallet::create_with(&bank.dir(name), PASSPHRASE, connection, None, options).await.unwrap().0
 }

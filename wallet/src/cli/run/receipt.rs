@@ -1,12 +1,12 @@
-//! `receipt` and `verify-proof`: what is in a log, for others to check.
+//! `receipt` and `verify-proof`: what is in a log, for others to check; proofs are checked in [`disclosure`].
 
 use std::{fs, io::Read as _, path::Path};
 
 use farthing_ledger::quorum::TrustPolicy;
 use farthing_proto::v1;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Session;
+use super::{Session, disclosure};
 use crate::{
     cli::{
         args::{Receipt, VerifyProof},
@@ -15,6 +15,7 @@ use crate::{
         problem::Problem,
         show::{self, Shown},
     },
+    disclosure::Proof,
     receipt::verify,
 };
 
@@ -27,18 +28,31 @@ pub(super) async fn receipt(arguments: &Receipt, session: &Session<'_>) -> Resul
     let answer =
         session.with_wallet("making the receipt", Asks::Servers, async |wallet| wallet.get_receipt(request).await);
     let text = answer.await?.receipt;
-    let Some(path) = &arguments.output else {
-        return session.show(&Shown { document: json!({ "receipt": text, "file": null }), text });
-    };
-    fs::write(path, &text).map_err(|error| Problem::file("write", path, &error))?;
-    let place = path.display().to_string();
-    session.show(&Shown {
-        text: format!("The receipt is in {place}. Check it with `farthing verify-proof {place}`.\n"),
-        document: json!({ "receipt": text, "file": place }),
-    })
+    hand_over("receipt", text, arguments.output.as_deref(), json!({}), session)
 }
 
-/// Checks a receipt without asking anybody.
+/// Writes a text that others are to check to a file, or shows it.
+pub(super) fn hand_over(
+    what: &str,
+    text: String,
+    output: Option<&Path>,
+    mut document: Value,
+    session: &Session<'_>,
+) -> Result<Exit, Problem> {
+    let place = output.map(|path| path.display().to_string());
+    document[what] = json!(text);
+    document["file"] = json!(place);
+    let Some((path, place)) = output.zip(place) else {
+        return session.show(&Shown { text, document });
+    };
+    fs::write(path, &text).map_err(|error| Problem::file("write", path, &error))?;
+    // Only whoever gave the challenge has it to check with.
+    let challenge = if document["verifier"].is_string() { " --challenge TEXT" } else { "" };
+    let text = format!("The {what} is in {place}. Check it with `farthing verify-proof {place}{challenge}`.\n");
+    session.show(&Shown { text, document })
+}
+
+/// Checks a receipt or a proof. Only a proof of income without its attestation makes it ask anybody.
 pub(super) async fn verify_proof(arguments: &VerifyProof, session: &Session<'_>) -> Result<Exit, Problem> {
     let text = read(&arguments.file)?;
     let trust = match &arguments.trust {
@@ -50,15 +64,23 @@ pub(super) async fn verify_proof(arguments: &VerifyProof, session: &Session<'_>)
             policy(&standing.await?.policy)?
         }
     };
-    let proven = verify(&text, &trust).map_err(|error| {
-        Problem::new(
-            Exit::Fault,
-            "NOT_PROVEN",
-            format!("the receipt does not show that a log has the transaction: {error}"),
-            "Ask for the receipt again; or name whom you trust with --trust FILE.",
-        )
-    })?;
+    let proof = text.parse::<Proof>().map_err(|error| not_proven(error.to_string()))?;
+    if !matches!(proof, Proof::Receipt) {
+        return disclosure::verify(proof, arguments, &trust, session).await;
+    }
+    if arguments.challenge.is_some() {
+        let what = "this is a receipt, and a receipt answers no challenge: it is for everybody";
+        return Err(Problem::usage(what, "Leave --challenge out, or ask for a proof of the payment."));
+    }
+    let proven = verify(&text, &trust)
+        .map_err(|error| not_proven(format!("the receipt does not show that a log has the transaction: {error}")))?;
     session.show(&show::proven(&proven))
+}
+
+/// What was handed over does not show what it should.
+pub(super) fn not_proven(message: String) -> Problem {
+    let next = "Ask for it again; or name whom you trust with --trust FILE.";
+    Problem::new(Exit::Fault, "NOT_PROVEN", message, next)
 }
 
 /// A trust policy from a file.

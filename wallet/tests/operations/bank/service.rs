@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use farthing_ecash::{
+    disclosure::{Attestation, AttestationRequest},
     entry::{Entry, EntryKind},
     keys::PublicKey,
     renew::GrantRequest,
@@ -15,17 +16,18 @@ use farthing_ledger::{
     tree::Frontier,
 };
 use farthing_proto::v1::{
-    AddCosignaturesRequest, AddCosignaturesResponse, BucketFilter, DirectoryEntry, ErrorReason, GetAccountRequest,
-    GetAccountResponse, GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest,
-    GetConsistencyProofResponse, GetDirectoryBucketRequest, GetDirectoryBucketResponse, GetEntryRequest,
-    GetEntryResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetIssuerRequest, GetIssuerResponse,
-    GetLogSizeRequest, GetLogSizeResponse, GetRedeemerRequest, GetRedeemerResponse, GetTileRequest, GetTileResponse,
-    ListCheckpointsRequest, ListCheckpointsResponse, LogEntry, RegisterRequest, RegisterResponse, RequestGrantRequest,
-    RequestGrantResponse, StreamEntriesRequest, StreamEntriesResponse, SubmitTransactionRequest,
+    AddCosignaturesRequest, AddCosignaturesResponse, AttestRequest, AttestResponse, BucketFilter, DirectoryEntry,
+    ErrorReason, GetAccountRequest, GetAccountResponse, GetCheckpointRequest, GetCheckpointResponse,
+    GetConsistencyProofRequest, GetConsistencyProofResponse, GetDirectoryBucketRequest, GetDirectoryBucketResponse,
+    GetEntryRequest, GetEntryResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetIssuerRequest,
+    GetIssuerResponse, GetLogSizeRequest, GetLogSizeResponse, GetRedeemerRequest, GetRedeemerResponse, GetTileRequest,
+    GetTileResponse, ListCheckpointsRequest, ListCheckpointsResponse, LogEntry, RegisterRequest, RegisterResponse,
+    RequestGrantRequest, RequestGrantResponse, StreamEntriesRequest, StreamEntriesResponse, SubmitTransactionRequest,
     SubmitTransactionResponse, WithdrawRequest, WithdrawResponse, issuer_service_server::IssuerService,
     ledger_service_server::LedgerService, redeemer_service_server::RedeemerService, stream_entries_response::Item,
 };
 use farthing_service::status::Refusal;
+use getrandom::{SysRng, rand_core::UnwrapErr};
 use tonic::{Request, Response, Status};
 
 use super::{Books, Copied, Fate, PROOF_HASH, Side};
@@ -185,6 +187,16 @@ impl RedeemerService for Desk {
         let request = request.into_inner();
         let (answer, log_index) = self.receive(&request.transaction, &request.private_part)?;
         Ok(Response::new(SubmitTransactionResponse { answer, log_index }))
+    }
+
+    async fn attest(&self, request: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
+        let mut books = self.books.lock().unwrap();
+        let request = AttestationRequest::from_bytes(&request.into_inner().presentation)
+            .map_err(|_| Refusal::field("presentation", "malformed"))?;
+        books.attested.push(request);
+        let made = Attestation::make(books.key(), &request, &mut UnwrapErr(SysRng));
+        let made = made.map_err(|_| Refusal::new(ErrorReason::ProofInvalid, "it is not true"))?;
+        Ok(Response::new(AttestResponse { attestation: made.to_bytes().to_vec() }))
     }
 }
 
