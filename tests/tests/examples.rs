@@ -70,7 +70,8 @@ async fn other_languages_pay_through_the_daemon() {
     alice.withdraw_for("meal", eur("2.00"), RequestId::random()).await.unwrap();
 
     let stop = CancellationToken::new();
-    let settings = DaemonSettings { listen: ([127, 0, 0, 1], 0).into(), receive_every: None, join: false };
+    let listen = ([127, 0, 0, 1], 0).into();
+    let settings = DaemonSettings { listen, receive_every: None, join: false, consolidate: true };
     let (ready, is_ready) = tokio::sync::oneshot::channel();
     let (wallet, path, until) = (alice.clone(), home.clone(), stop.clone());
     let daemon = tokio::spawn(async move {

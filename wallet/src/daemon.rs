@@ -25,6 +25,7 @@ use crate::{error::WalletError, service::WalletApi, wallet::Wallet};
 
 mod client;
 mod endpoint;
+mod rest;
 mod tend;
 
 pub use client::{Client, ClientError, connect};
@@ -55,6 +56,8 @@ pub struct DaemonSettings {
     pub receive_every: Option<Duration>,
     /// Whether it [joins](crate::Receiving::join) payments in claims, its own and those that callers ask for.
     pub join: bool,
+    /// Whether it [makes one coin of several](Wallet::consolidate) now and then, when the wallet has done nothing for a while.
+    pub consolidate: bool,
 }
 
 /// Why a daemon cannot work.

@@ -6,7 +6,7 @@
 //! same bytes are sent again: the server answers a transaction that it has recorded whatever the day.
 //!
 //! Each kind keeps what it takes to build the transaction again for another day, with the same inputs, of which at most one
-//! transaction can ever be accepted.
+//! transaction can ever be accepted. Only a payment whose fee was raised takes others besides them.
 
 mod claim;
 mod drive;
@@ -194,7 +194,8 @@ impl Request {
     }
 }
 
-/// These coins, which were enough when they were chosen, are not any more: the policy has a higher fee now.
+/// These coins, which were enough when they were chosen, are not any more: the policy has a higher fee now. Others may be taken
+/// besides them.
 fn too_little(coins: &[Arc<Credential<Coin>>], needed: u64) -> WalletError {
     let values = coins.iter().map(|coin| coin.attributes().value().get());
     let available = Amount::new(values.fold(0, u64::saturating_add));

@@ -11,6 +11,10 @@ use crate::vault::RecordId;
 /// The most coins in one transaction. The redeemer takes more, but who uses that stands out.
 const COINS_MAX: usize = 4;
 
+/// A wallet at rest leaves so many coins of a purpose as they are. A payment finds one or two among them that are enough, and
+/// payments at the same time each their own.
+pub(crate) const COINS_KEPT: usize = 4;
+
 /// A coin as selection sees it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate {
@@ -51,6 +55,30 @@ pub(crate) fn select(coins: &[Candidate], target: u64, by_age: &[KeyId]) -> Sele
     Selection::Merge(to_merge(&coins).iter().map(|coin| coin.id).collect())
 }
 
+/// Chooses more coins besides those that were chosen before, to 2 or 4 in all that are worth at least `target`, under the same
+/// keys if there are enough of these. `others` are of the same purpose.
+pub(crate) fn add(chosen: &[Candidate], others: &[Candidate], target: u64) -> Option<Vec<RecordId>> {
+    let missing = u64::try_from(u128::from(target).saturating_sub(sum(chosen))).ok()?;
+    let mut others = others.to_vec();
+    others.sort_by_key(|coin| (coin.value, coin.id));
+    let alike = |other: &&Candidate| chosen.iter().any(|coin| coin.key == other.key);
+    let of_same_keys: Vec<_> = others.iter().filter(alike).copied().collect();
+    let more = [of_same_keys, others].into_iter().find_map(|group| match chosen.len() {
+        1 => one(&group, missing).or_else(|| largest(&group, COINS_MAX - 1, missing)),
+        2 => two(&group, missing),
+        _ => None,
+    })?;
+    Some(chosen.iter().chain(&more).map(|coin| coin.id).collect())
+}
+
+/// The smallest of these coins: four, or two as chance says. Which ones they are does not show, how many does.
+pub(crate) fn smallest(coins: &[Candidate], chance: u32) -> Vec<RecordId> {
+    let mut coins = coins.to_vec();
+    coins.sort_by_key(|coin| (coin.value, coin.id));
+    coins.truncate(if chance.is_multiple_of(2) { 2 } else { usual_count(coins.len()) });
+    coins.into_iter().map(|coin| coin.id).collect()
+}
+
 /// The largest usual number of coins of which there are so many.
 pub(crate) const fn usual_count(coins: usize) -> usize {
     match coins {
@@ -72,7 +100,7 @@ fn sum(coins: &[Candidate]) -> u128 {
 
 /// One, two or four of these coins, ascending by value, that are worth the target.
 fn enough(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
-    one(coins, target).or_else(|| two(coins, target)).or_else(|| four(coins, target))
+    one(coins, target).or_else(|| two(coins, target)).or_else(|| largest(coins, COINS_MAX, target))
 }
 
 /// The smallest coin that is enough.
@@ -99,11 +127,11 @@ fn two(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
     best.map(|(_, pair)| pair)
 }
 
-/// The three largest coins with the smallest one, or the four largest.
-fn four(coins: &[Candidate], target: u64) -> Option<Vec<Candidate>> {
-    let (rest, largest) = coins.split_at_checked(coins.len().checked_sub(3)?)?;
-    let with = |fourth: Option<&Candidate>| Some([&[*fourth?], largest].concat());
-    [with(rest.first()), with(rest.last())].into_iter().flatten().find(|four| sum(four) >= u128::from(target))
+/// So many coins: the largest but one with the smallest one, or the largest.
+fn largest(coins: &[Candidate], count: usize, target: u64) -> Option<Vec<Candidate>> {
+    let (rest, largest) = coins.split_at_checked(coins.len().checked_sub(count.checked_sub(1)?)?)?;
+    let with = |last: Option<&Candidate>| Some([&[*last?], largest].concat());
+    [with(rest.first()), with(rest.last())].into_iter().flatten().find(|all| sum(all) >= u128::from(target))
 }
 
 #[cfg(test)]
@@ -172,6 +200,40 @@ mod tests {
         assert_eq!(spent(&coins, 4).len(), 4);
         let Selection::Merge(ids) = select(&coins, 5, BY_AGE) else { panic!("no merge") };
         assert_eq!(ids.len(), 4);
+    }
+
+    #[test]
+    fn more_coins_are_chosen_besides_the_same_ones() {
+        let added = |chosen: usize, values: &[u64], target| {
+            let coins = coins(values);
+            let all = add(&coins[..chosen], &coins[chosen..], target)?;
+            assert!(coins[..chosen].iter().all(|coin| all.contains(&coin.id)), "the same are among them");
+            let mut more: Vec<u64> =
+                coins.iter().filter(|coin| all.contains(&coin.id)).map(|coin| coin.value).skip(chosen).collect();
+            more.sort_unstable();
+            Some(more)
+        };
+        assert_eq!(added(1, &[50, 30, 3, 7], 55), Some(vec![7]));
+        assert_eq!(added(1, &[50, 3, 3, 3, 1], 57), Some(vec![1, 3, 3]));
+        assert_eq!(added(1, &[50, 3, 3, 3, 1], 59), Some(vec![3, 3, 3]));
+        assert_eq!(added(1, &[50, 3, 3], 56), None, "three is not usual");
+        assert_eq!(added(2, &[50, 1, 9, 5, 1], 57), Some(vec![1, 5]));
+        assert_eq!(added(2, &[50, 1, 90], 57), None);
+        assert_eq!(added(4, &[50, 1, 1, 1, 90, 90], 57), None);
+        // Those of the same key, though a smaller one of another is there.
+        let mut mixed = coins(&[50, 20, 10]);
+        mixed[2].key = OLD;
+        assert_eq!(add(&mixed[..1], &mixed[1..], 55), Some(vec![mixed[0].id, mixed[1].id]));
+        assert_eq!(add(&mixed[..1], &mixed[2..], 55), Some(vec![mixed[0].id, mixed[2].id]));
+    }
+
+    #[test]
+    fn a_wallet_at_rest_takes_the_smallest() {
+        let coins = coins(&[50, 4, 3, 2, 1, 60]);
+        let ids = |places: &[usize]| places.iter().map(|place| coins[*place].id).collect::<Vec<_>>();
+        assert_eq!(smallest(&coins, 0), ids(&[4, 3]));
+        assert_eq!(smallest(&coins, 1), ids(&[4, 3, 2, 1]));
+        assert_eq!(smallest(&coins[..3], 1), ids(&[2, 1]));
     }
 
     proptest! {

@@ -13,6 +13,7 @@ mod restore;
 mod resume;
 mod roll;
 mod spend;
+mod swap;
 
 use std::{
     future::Future,
@@ -516,6 +517,31 @@ impl Wallet {
             inner.roll_over().await
         })
         .await
+    }
+
+    /// Whether nothing is under way and the wallet holds more than a few coins of some purpose, so that
+    /// [`Wallet::consolidate`] has something to do. Asks no server.
+    pub async fn has_many_coins(&self) -> bool {
+        self.inner.has_many_coins().await
+    }
+
+    /// Makes one coin of two or four small ones, if [`Wallet::has_many_coins`], and says whether it did. It costs nothing, and
+    /// later payments need fewer coins. When it is called tells something to the redeemer, so a daemon does it at random times
+    /// and never soon after anything else.
+    ///
+    /// # Errors
+    /// [`WalletError::Unreachable`] and the like; then the money is as it was.
+    pub async fn consolidate(&self) -> Result<bool, WalletError> {
+        self.run(|inner| async move {
+            inner.ready().await?;
+            inner.consolidate().await
+        })
+        .await
+    }
+
+    /// The cursor of the last change of the history.
+    pub(crate) async fn cursor(&self) -> u64 {
+        self.inner.book.lock().await.last_cursor()
     }
 
     /// Takes back what was paid and nobody has claimed: one payment, or all whose months are over. What the caps do not allow

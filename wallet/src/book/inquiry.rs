@@ -8,7 +8,7 @@ use farthing_ecash::{
     coin::Coin,
     credential::{Credential, Nullifier},
     identity::{Identity, Pid},
-    keys::{KeyId, PublicKey},
+    keys::{KeyDates, KeyId, PublicKey},
     policy::UNRESTRICTED,
     seed::WalletKeys,
     transaction::TransactionId,
@@ -24,7 +24,7 @@ use crate::{
     reference::Reference,
     report::{Balance, Restricted},
     scan::Log,
-    select::Candidate,
+    select::{COINS_KEPT, Candidate},
     vault::RecordId,
     wallet::Holding,
 };
@@ -131,13 +131,35 @@ impl Book {
     /// The coins of a purpose that can be spent now.
     pub(crate) fn spendable(&self, purpose: u32) -> Vec<Candidate> {
         let free = self.coins.iter().filter(|(id, _)| !self.reserved.contains(*id));
-        let candidates = free.filter(|(_, coin)| coin.attributes().purpose() == purpose);
-        let candidate = |(id, coin): (&RecordId, &Arc<Credential<Coin>>)| Candidate {
-            id: *id,
-            value: coin.attributes().value().get(),
-            key: coin.key(),
-        };
-        candidates.map(candidate).collect()
+        let coins = free.filter(|(_, coin)| coin.attributes().purpose() == purpose);
+        coins.map(|(id, coin)| candidate(*id, coin)).collect()
+    }
+
+    /// Those of them that are accepted on a day: in payments, or in anything else, which takes coins of more keys.
+    pub(crate) fn accepted(&self, purpose: u32, today: Day, in_payments: bool) -> Vec<Candidate> {
+        let mut coins = self.spendable(purpose);
+        let last = |dates: KeyDates| if in_payments { dates.accept_until } else { dates.exchange_until };
+        coins.retain(|coin| self.keyring.get(&coin.key).is_some_and(|key| today <= last(key.dates())));
+        coins
+    }
+
+    /// Free coins under a key, by their purposes: of those purposes of which a wallet at rest leaves fewer.
+    pub(crate) fn plenty(&self, key: KeyId) -> Vec<Vec<Candidate>> {
+        let mut groups: BTreeMap<u32, Vec<Candidate>> = BTreeMap::new();
+        for (id, coin) in &self.coins {
+            if coin.key() == key && !self.reserved.contains(id) {
+                groups.entry(coin.attributes().purpose()).or_default().push(candidate(*id, coin));
+            }
+        }
+        groups.into_values().filter(|coins| coins.len() > COINS_KEPT).collect()
+    }
+
+    /// The coins of an operation, and their purpose.
+    pub(crate) fn chosen(&self, ids: &[RecordId]) -> Option<(Vec<Candidate>, u32)> {
+        let coins: Vec<_> = ids.iter().filter_map(|id| Some((*id, self.coins.get(id)?))).collect();
+        let (_, first) = coins.first()?;
+        let purpose = first.attributes().purpose();
+        Some((coins.into_iter().map(|(id, coin)| candidate(id, coin)).collect(), purpose))
     }
 
     /// What can be spent now of money with this purpose.
@@ -353,6 +375,10 @@ impl Book {
         let (_, number) = self.changes.range(cursor.checked_add(1)?..).next()?;
         self.item(*number)
     }
+}
+
+fn candidate(id: RecordId, coin: &Credential<Coin>) -> Candidate {
+    Candidate { id, value: coin.attributes().value().get(), key: coin.key() }
 }
 
 /// A sum that cannot be reached: the issuer keeps all money below 2^63.

@@ -474,6 +474,10 @@ pub(super) struct Daemon {
     /// Claim payments together, as `farthing receive --join` does, also when a program that asks does not say so
     #[arg(long)]
     pub(super) join: bool,
+    /// Leave coins as they are. Otherwise, when the wallet has done nothing for an hour, the daemon makes at random times one
+    /// coin of two or four small ones: later payments need fewer then, and it hides other wallets' doings
+    #[arg(long)]
+    pub(super) no_consolidation: bool,
 }
 
 /// `completions`

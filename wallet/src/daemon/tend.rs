@@ -1,5 +1,5 @@
-//! What a daemon does by itself: it finishes what was begun, looks for payments, moves money to the newest issuing key, and
-//! takes back what nobody has claimed.
+//! What a daemon does by itself: it finishes what was begun, looks for payments, moves money to the newest issuing key, takes
+//! back what nobody has claimed, and makes one coin of several while there is nothing else to do.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     DaemonSettings,
     endpoint::{Endpoint, EndpointCurrency},
+    rest::Rest,
 };
 use crate::wallet::{Receiving, Wallet};
 
@@ -38,6 +39,7 @@ pub(super) async fn tend(
     let receive_every = settings.receive_every;
     let work = async {
         let mut finish_at = Instant::now();
+        let mut rest = Rest::new(wallet.cursor().await, finish_at);
         let mut receive_at = receive_every.map(|every| Instant::now() + jittered(every));
         let mut refund_at = Instant::now() + between(REFUND_AFTER_MIN, REFUND_AFTER_MAX);
         loop {
@@ -46,6 +48,9 @@ pub(super) async fn tend(
             if Instant::now() >= finish_at {
                 finish(&wallet).await;
                 roll_over(&wallet).await;
+                if settings.consolidate {
+                    consolidate(&wallet, &mut rest).await;
+                }
                 tell_currency(&wallet, &data_dir, &mut endpoint).await;
                 finish_at = Instant::now() + jittered(FINISH_EVERY);
             }
@@ -92,12 +97,29 @@ async fn roll_over(wallet: &Wallet) {
     }
 }
 
+/// Makes one coin of several, at a time that chance decides.
+async fn consolidate(wallet: &Wallet, rest: &mut Rest) {
+    let is_time = rest.is_time(wallet.cursor().await, Instant::now(), UnwrapErr(SysRng).next_u32());
+    if !is_time || !wallet.has_many_coins().await {
+        return;
+    }
+    match wallet.consolidate().await {
+        Ok(true) => tracing::info!("made one coin of several"),
+        Ok(false) => {}
+        Err(error) => tracing::warn!("cannot make one coin of several: {error}"),
+    }
+}
+
 /// Whether to move some money at this look. Right after a rotation that tells who has moved and who has not, so looks are many and
 /// chance is small: on the average five days pass, or an eighth of the time that is left. No memory is needed for that, so it
 /// outlives restarts.
 fn is_time(days_left: u32, chance: u32) -> bool {
-    let mean = (u64::from(days_left) * ROLL_OVER_DAY.as_secs() / 8).min(5 * ROLL_OVER_DAY.as_secs());
-    u64::from(chance) * mean / (u64::from(u32::MAX) + 1) < FINISH_EVERY.as_secs()
+    comes((days_left * ROLL_OVER_DAY / 8).min(5 * ROLL_OVER_DAY), chance)
+}
+
+/// Whether this look, of those that are [`FINISH_EVERY`] apart, is one of those that come once in `mean`.
+pub(super) fn comes(mean: Duration, chance: u32) -> bool {
+    u64::from(chance).saturating_mul(mean.as_secs()) / (u64::from(u32::MAX) + 1) < FINISH_EVERY.as_secs()
 }
 
 async fn tell_currency(wallet: &Wallet, data_dir: &std::path::Path, endpoint: &mut Endpoint) {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use farthing_ecash::{credential::issue::Answer, statement::Statement, transaction::Core};
+use farthing_ecash::{amount::Amount, credential::issue::Answer, statement::Statement, transaction::Core};
 use farthing_proto::v1::ErrorReason;
 
 use super::{
     Draft, Inputs, Intent, Operation, Register, Reply, Request, Season,
     settle::{Settlement, server_of},
+    spent::spent_inputs,
 };
 use crate::{
     book::{Book, Edit},
@@ -16,6 +17,7 @@ use crate::{
     history::{HistoryItem, ItemFailure, OperationState, RequestId},
     record::Hex,
     report::Receipt,
+    select,
     vault::{RecordId, blocking},
     wallet::inner::{Driving, Inner},
 };
@@ -162,7 +164,9 @@ impl Inner {
         let Some(operation) = book.operation(id) else { return Ok(Settled::Done) };
         let settlement = Settlement::new(book, &core)?;
         let (statement, server, transaction_id) = (core.statement(), server_of(core.statement()), core.id());
-        let paid_note = settlement.paid_note(&core);
+        let (paid_note, fee) = (settlement.paid_note(&core), Amount::new(core.publics().fee));
+        // Those of an earlier transaction of the operation may be fewer than those that it took in the end.
+        let spent = spent_inputs(book, &operation.inputs, &core.nullifiers().collect());
         let outputs =
             blocking(move || settlement.outputs(&core, &answer).ok_or(WalletError::BadAnswer { server })).await?;
         let mut edits = vec![Edit::DropOperation(id)];
@@ -175,26 +179,27 @@ impl Inner {
                 log_index: Some(log_index),
                 refundable_from: refundable_from.filter(|_| statement == Statement::Pay),
                 paid_note,
+                fee,
                 ..item
             });
         }
         // The item that parts of a note or payment belong to; of a payment just made its own.
         let mut whole = operation.item.filter(|_| statement == Statement::Pay);
-        for input in &operation.inputs {
-            if let Some(held) = book.note(*input) {
-                edits.push(Edit::DropNote(*input));
+        for input in spent {
+            if let Some(held) = book.note(input) {
+                edits.push(Edit::DropNote(input));
                 match statement {
                     Statement::Split => whole = Some(held.item),
                     _ => items.change(held.item, |item| item.claimed(held.credential.attributes().value(), log_index)),
                 }
-            } else if let Some(held) = book.refundable(*input) {
-                edits.push(Edit::DropRefundable(*input));
+            } else if let Some(held) = book.refundable(input) {
+                edits.push(Edit::DropRefundable(input));
                 match statement {
                     Statement::SplitExpired => whole = Some(held.item),
                     _ => items.change(held.item, |item| item.taken_back(held.note.note().attributes().value())),
                 }
             } else {
-                edits.push(Edit::DropCoin(*input));
+                edits.push(Edit::DropCoin(input));
             }
         }
         edits.extend(items.into_edits());
@@ -236,8 +241,8 @@ impl Inner {
             // The server contradicts itself: the transaction may yet be accepted, so nothing else must be built.
             return Ok(Next::Settled(pending(&refused.to_string())));
         }
-        let inputs = book.inputs(&operation.inputs, &operation.intent);
-        let draft = match self.build(&book, &season, &operation.intent, inputs).await {
+        let mut operation = Operation::clone(&operation);
+        let draft = match self.build_anew(&book, &season, &mut operation).await {
             Ok(draft) => draft,
             Err(error) => {
                 drop(book);
@@ -247,12 +252,28 @@ impl Inner {
         let mut edits: Vec<_> = Self::policy_edit(&book, &season).into_iter().collect();
         let item = operation.item.and_then(|number| book.item(number)).cloned();
         edits.extend(item.map(|item| Edit::Item(draft.label(item))));
-        let mut operation = Operation::clone(&operation);
         operation.earlier.push(Hex::new(operation.core()?.id().as_bytes()));
         operation.request = draft.request;
         edits.push(Edit::Operation(id, operation));
         book.commit(edits).await?;
         Ok(Next::SendAgain)
+    }
+
+    /// Builds the transaction with the same inputs. When a payment's fee is more than they are worth now, others are taken
+    /// besides them: what two transactions of an operation have in common lets at most one of them be accepted.
+    async fn build_anew(&self, book: &Book, season: &Season, operation: &mut Operation) -> Result<Draft, WalletError> {
+        let inputs = book.inputs(&operation.inputs, &operation.intent);
+        let built = self.build(book, season, &operation.intent, inputs).await;
+        let (Err(WalletError::InsufficientFunds { needed, .. }), Season::Payments(terms)) = (&built, season) else {
+            return built;
+        };
+        let more = book.chosen(&operation.inputs).and_then(|(chosen, purpose)| {
+            select::add(&chosen, &book.accepted(purpose, terms.header.day, true), needed.get())
+        });
+        let Some(more) = more else { return built };
+        operation.inputs = more;
+        let inputs = book.inputs(&operation.inputs, &operation.intent);
+        self.build(book, season, &operation.intent, inputs).await
     }
 
     /// Ends an operation that was refused for good: its inputs were not spent and are free again. Answers the error, for the
@@ -349,11 +370,7 @@ impl<'b> Items<'b> {
 impl Draft {
     /// The item of an operation with this transaction.
     fn label(&self, item: HistoryItem) -> HistoryItem {
-        HistoryItem {
-            transaction_id: Some(self.transaction.id()),
-            fee: farthing_ecash::amount::Amount::new(self.fee),
-            ..item
-        }
+        HistoryItem { transaction_id: Some(self.transaction.id()), fee: Amount::new(self.fee), ..item }
     }
 }
 

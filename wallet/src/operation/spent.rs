@@ -99,7 +99,7 @@ impl Inner {
             let book = self.book.lock().await;
             let Some(operation) = book.operation(id) else { return Ok(()) };
             let spent: BTreeSet<Nullifier> = core.nullifiers().collect();
-            let lost = lost(&book, &operation.inputs, &spent);
+            let lost = spent_inputs(&book, &operation.inputs, &spent);
             let state_lost = book.state().is_ok_and(|state| spent.contains(&state.nullifier()));
             if lost.is_empty() && !state_lost {
                 return Err(contradiction("the entry that it names did not spend this coin"));
@@ -129,7 +129,7 @@ fn spender(bytes: &[u8]) -> Option<(Core, Vec<u8>)> {
 }
 
 /// Those inputs of an operation that have one of these serials.
-fn lost(book: &Book, inputs: &[RecordId], spent: &BTreeSet<Nullifier>) -> Vec<RecordId> {
+pub(super) fn spent_inputs(book: &Book, inputs: &[RecordId], spent: &BTreeSet<Nullifier>) -> Vec<RecordId> {
     let refundable = |serial| book.find_refundable(serial).map(|(id, _)| id);
     let found: BTreeSet<RecordId> =
         spent.iter().flat_map(|serial| book.find(serial).into_iter().chain(refundable(serial))).collect();

@@ -3,16 +3,10 @@
 //! Right after a rotation the key of a coin tells who has moved already and who has not, so wallets do it at a random time: a
 //! daemon whenever chance says so, and any wallet when the end comes near.
 
-use farthing_ecash::{amount::Amount, calendar::Day};
+use farthing_ecash::calendar::Day;
 
 use super::inner::Inner;
-use crate::{
-    error::WalletError,
-    history::HistoryItem,
-    operation::{Intent, Season, Swap},
-    select::usual_count,
-    terms,
-};
+use crate::{error::WalletError, select::usual_count, terms};
 
 /// Days before payments do not take a coin any more in which any use of the wallet moves it.
 pub(crate) const SOON_DAYS: u32 = 14;
@@ -41,11 +35,8 @@ impl Inner {
             return Ok(false);
         };
         let count = usual_count(group.coins.len());
-        let (inputs, values): (Vec<_>, Vec<_>) = group.coins.into_iter().take(count).unzip();
-        let amount = Amount::new(values.into_iter().map(Amount::get).fold(0, u64::saturating_add));
-        let intent = Intent::Swap(Swap {});
-        let item = HistoryItem { amount, ..self.new_item(&book, &intent, None) };
-        let driving = self.begin(&mut book, &Season::Payments(terms), intent, inputs, Some(item), Vec::new()).await?;
+        let inputs = group.coins.into_iter().take(count).map(|(id, _)| id).collect();
+        let driving = self.begin_swap(&mut book, terms, inputs).await?;
         drop(book);
         self.drive(&driving).await?;
         Ok(true)

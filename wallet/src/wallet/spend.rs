@@ -9,16 +9,15 @@ use getrandom::{SysRng, rand_core::UnwrapErr};
 use super::{Order, inner::Inner};
 use crate::{
     book::Book,
-    error::{Server, WalletError},
+    error::WalletError,
     history::{HistoryItem, OperationKind, RequestId},
-    operation::{Intent, Pay, Redeem, Season, Settled, Swap, Withdraw},
+    operation::{Intent, Pay, Redeem, Season, Withdraw},
     payment_request,
     record::Hex,
     reference,
     report::Receipt,
-    select::{Candidate, Selection, select, usual_count},
+    select::{Selection, select, usual_count},
     terms::Terms,
-    vault::RecordId,
 };
 
 /// How often coins are put together for one operation. Each time four become one, so this is enough for thousands.
@@ -35,6 +34,18 @@ struct Need {
     purpose: u32,
     /// Whether it is a payment, which takes coins of fewer keys than anything else.
     payment: bool,
+}
+
+impl Need {
+    /// That of a payment, with the fee of today's policy.
+    fn payment(amount: Amount, purpose: u32, terms: &Terms) -> Self {
+        let due = amount.checked_add(terms.policy.terms().fee);
+        Self { amount: due.unwrap_or(Amount::new(u64::MAX)), purpose, payment: true }
+    }
+
+    fn redemption(amount: Amount) -> Self {
+        Self { amount, purpose: UNRESTRICTED, payment: false }
+    }
 }
 
 impl Inner {
@@ -89,14 +100,13 @@ impl Inner {
             return Ok(receipt);
         }
         let terms = self.terms().await?;
-        let policy = terms.policy.terms();
-        if amount < policy.minimum {
-            return Err(WalletError::BelowMinimum { minimum: policy.minimum });
+        let minimum = terms.policy.terms().minimum;
+        if amount < minimum {
+            return Err(WalletError::BelowMinimum { minimum });
         }
-        let due = amount.checked_add(policy.fee);
-        let amount_due = due.unwrap_or(Amount::new(u64::MAX));
-        let need = Need { amount: amount_due, purpose: terms.purpose(purpose)?, payment: true };
-        self.enough(need, request_id).await?;
+        let number = terms.purpose(purpose)?;
+        let need = |terms: &Terms| Need::payment(amount, number, terms);
+        self.enough(need(&terms), request_id).await?;
         let listed = self.encryption_key(payee).await?;
         let unregistered = listed.is_none();
         if unregistered && !allow_unregistered {
@@ -131,9 +141,9 @@ impl Inner {
             return Ok(receipt);
         }
         self.book.lock().await.check_account()?;
-        let need = Need { amount, purpose: UNRESTRICTED, payment: false };
         let terms = self.terms().await?;
         let intent = Intent::Redeem(Redeem { amount: amount.get() });
+        let need = |_: &Terms| Need::redemption(amount);
         self.spend(terms, intent, need, request_id, |item| HistoryItem { amount, ..item }, same).await
     }
 
@@ -153,7 +163,7 @@ impl Inner {
         &self,
         mut terms: Arc<Terms>,
         intent: Intent,
-        need: Need,
+        need: impl Fn(&Terms) -> Need,
         request_id: RequestId,
         label: impl Fn(HistoryItem) -> HistoryItem,
         same: impl Fn(&HistoryItem) -> bool,
@@ -165,6 +175,8 @@ impl Inner {
                 drop(book);
                 return self.again(request_id, same).await;
             }
+            // Merging takes time: the fee may be another one by now, and nothing of the operation itself was sent.
+            let need = need(&terms);
             match choose(&book, &terms, need) {
                 Selection::TooLittle(_) if self.change_is_coming(&book, need) => self.wait_for_change(book).await,
                 Selection::TooLittle(available) => return Err(too_little(&book, need, Amount::new(available))),
@@ -179,7 +191,7 @@ impl Inner {
                 }
                 Selection::Merge(inputs) => {
                     merges += 1;
-                    self.merge(book, Arc::clone(&terms), inputs, need.purpose).await?;
+                    self.merge(book, Arc::clone(&terms), inputs).await?;
                     terms = self.terms().await?;
                 }
             }
@@ -199,31 +211,6 @@ impl Inner {
         drop(book);
         // Whether it changed or the moment passed, the caller looks again.
         let _looked = tokio::time::timeout(MOMENT, changes.changed()).await;
-    }
-
-    /// Makes one coin of several.
-    async fn merge(
-        &self,
-        mut book: tokio::sync::MutexGuard<'_, Book>,
-        terms: Arc<Terms>,
-        inputs: Vec<RecordId>,
-        purpose: u32,
-    ) -> Result<(), WalletError> {
-        let intent = Intent::Swap(Swap {});
-        let values =
-            book.spendable(purpose).into_iter().filter(|coin| inputs.contains(&coin.id)).map(|coin| coin.value);
-        let amount = Amount::new(values.fold(0, u64::saturating_add));
-        let new = self.new_item(&book, &intent, None);
-        let item = HistoryItem { amount, purpose: book.purpose_name(purpose), ..new };
-        let driving = self.begin(&mut book, &Season::Payments(terms), intent, inputs, Some(item), Vec::new()).await?;
-        drop(book);
-        match self.drive(&driving).await? {
-            Settled::Done => Ok(()),
-            Settled::Pending { delay } => Err(WalletError::Unreachable {
-                server: Server::Redeemer,
-                what: format!("coins had to be put together first, and that is not finished ({delay})"),
-            }),
-        }
     }
 
     /// The same request was begun by another call a moment ago.
@@ -258,21 +245,12 @@ fn nonzero(amount: Amount) -> Result<(), WalletError> {
 
 /// Chooses coins. Coins of a key that payments do not accept any more are exchanged when the others are not enough.
 fn choose(book: &Book, terms: &Terms, need: Need) -> Selection {
-    let keyring = book.keyring();
     let today = terms.header.day;
-    let accepted = |coin: &Candidate| {
-        let dates = keyring.get(&coin.key).map(|key| key.dates());
-        dates.is_some_and(|dates| today <= if need.payment { dates.accept_until } else { dates.exchange_until })
-    };
-    let exchangeable = |coin: &Candidate| {
-        let dates = keyring.get(&coin.key).map(|key| key.dates());
-        dates.is_some_and(|dates| dates.accept_until < today && today <= dates.exchange_until)
-    };
-    let coins = book.spendable(need.purpose);
-    let good: Vec<_> = coins.iter().filter(|coin| accepted(coin)).copied().collect();
+    let good = book.accepted(need.purpose, today, need.payment);
     match select(&good, need.amount.get(), &book.keys_by_age()) {
         Selection::TooLittle(available) if need.payment => {
-            let mut old: Vec<_> = coins.iter().filter(|coin| exchangeable(coin)).map(|coin| coin.id).collect();
+            let others = book.accepted(need.purpose, today, false).into_iter().map(|coin| coin.id);
+            let mut old: Vec<_> = others.filter(|id| good.iter().all(|coin| coin.id != *id)).collect();
             old.truncate(usual_count(old.len()));
             if old.is_empty() { Selection::TooLittle(available) } else { Selection::Merge(old) }
         }

@@ -77,6 +77,11 @@ number = 1
 name = "person"
 receive = { per_day = "10.00", per_month = "15.00" }
 withdraw = { per_day = "1000.00" }
+accepts = ["meal"]
+[[purpose]]
+number = 1
+name = "meal"
+becomes = "unrestricted"
 "#;
 
 /// What happens to the next request that moves money.
@@ -92,6 +97,8 @@ pub(crate) enum Fate {
     Falsified,
     /// It is refused.
     Refused(ErrorReason),
+    /// It comes too late for its policy: there is another one, with a fee of 5 cents.
+    FeeRaised,
 }
 
 /// The books.
@@ -391,6 +398,12 @@ impl Books {
     pub(crate) fn policy(&self) -> PolicyBody {
         let text = POLICY.replace("FEE", self.fee).replace("MINIMUM", self.minimum);
         Policy::parse(&text.replace("BITS", &self.bucket_bits.to_string())).unwrap().body(self.epoch)
+    }
+
+    /// Another policy, with a fee of 5 cents.
+    pub(crate) fn raise_fee(&mut self) {
+        (self.epoch, self.fee) = (self.epoch + 1, "0.05");
+        self.publish();
     }
 
     pub(crate) fn log(&mut self, kind: EntryKind, body: Vec<u8>) -> u64 {

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod bank;
+mod consolidating;
 mod course;
 mod crash;
 mod disclosure;
 mod distrust;
+mod fees;
 mod links;
 mod receiving;
 mod refund;

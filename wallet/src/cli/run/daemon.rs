@@ -26,8 +26,8 @@ pub(super) async fn daemon(arguments: &Daemon, session: &Session<'_>) -> Result<
     let shutdown = shutdown::on_signals()
         .map_err(|error| Problem::new(Exit::Fault, "SYSTEM", format!("cannot watch signals: {error}"), "Try again."))?;
     let wallet = open_wallet(dir, global, output).await?;
-    let Daemon { listen, receive_every, join } = *arguments;
-    let settings = DaemonSettings { listen, receive_every, join };
+    let Daemon { listen, receive_every, join, no_consolidation } = *arguments;
+    let settings = DaemonSettings { listen, receive_every, join, consolidate: !no_consolidation };
     let mut shown = Ok(());
     let ready = |endpoint: &Endpoint| {
         let file = Endpoint::file(dir);

@@ -66,6 +66,10 @@ impl Desk {
                 answer[63] ^= 1;
                 Ok((answer, index))
             }
+            Some(Fate::FeeRaised) => {
+                books.raise_fee();
+                Ok(books.carry_out(transaction, private)?)
+            }
             Some(Fate::Refused(reason)) => Err(Refusal::new(reason, "because the test wants it").into()),
         }
     }
