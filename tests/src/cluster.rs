@@ -4,6 +4,7 @@ mod admin;
 mod follower;
 mod log;
 mod reload;
+mod running;
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -23,10 +24,9 @@ use farthing_service::{
     watch::Pace,
 };
 use farthing_wallet::{Connection, RequestId, ServerAddress};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use self::running::{Running, Started};
 pub use self::{admin::Supply, follower::RunningFollower, log::Logged};
 use crate::{demo::Failure, proxy::Proxy};
 
@@ -64,20 +64,6 @@ struct Ports {
     follower: [u16; 2],
 }
 
-/// A server that is running in this process.
-struct Running<H> {
-    handles: H,
-    shutdown: CancellationToken,
-    task: JoinHandle<Result<(), Failure>>,
-}
-
-impl<H> Running<H> {
-    async fn stop(self) -> Result<(), Failure> {
-        self.shutdown.cancel();
-        self.task.await?
-    }
-}
-
 /// A running issuer and a running redeemer.
 pub struct Cluster {
     dir: PathBuf,
@@ -107,30 +93,56 @@ impl Cluster {
     }
 
     async fn start_issuer(&mut self) -> Result<(), Failure> {
-        let config = issuer::config::Config::load(&self.issuer_config())?;
-        let listeners = Listeners::bind(&config, ConnectionLimits::default()).await?;
-        let mut parts = issuer::Parts::from_config(&config, self.clock.as_ref())?;
-        parts.reload = parts.reload.map(|reload| issuer::reload::Reload { pace: pace(), ..reload });
-        let issuer = Issuer::start(parts, self.clock.clone()).await?;
-        let (handles, shutdown) = (issuer.handles(), CancellationToken::new());
-        let stop = shutdown.clone();
-        let task = tokio::spawn(async move { Ok(issuer.serve(listeners, stop).await?) });
-        self.issuer = Some(Running { handles, shutdown, task });
+        let (path, clock) = (self.issuer_config(), self.clock.clone());
+        let begin = async move |stop| {
+            let config = issuer::config::Config::load(&path)?;
+            let listeners = Listeners::bind(&config, ConnectionLimits::default()).await?;
+            let mut parts = issuer::Parts::from_config(&config, clock.as_ref())?;
+            parts.reload = parts.reload.map(|reload| issuer::reload::Reload { pace: pace(), ..reload });
+            let issuer = Issuer::start(parts, clock).await?;
+            let (handles, serving) = (issuer.handles(), async move { Ok(issuer.serve(listeners, stop).await?) });
+            Ok(Started { handles, serving })
+        };
+        self.issuer = Some(Running::start(begin).await?);
         Ok(())
     }
 
     async fn start_redeemer(&mut self) -> Result<(), Failure> {
-        let config = redeemer::config::Config::load(&self.redeemer_config())?;
-        let (server_tls, issuer_tls) = config.certificates()?;
-        let listener = Listener::bind(config.listen, server_tls, ConnectionLimits::default()).await?;
-        let mut parts = redeemer::Parts::from_config(&config, &issuer_tls)?;
-        parts.reload = parts.reload.map(|reload| redeemer::reload::Reload { pace: pace(), ..reload });
-        let redeemer = Redeemer::start(parts, self.clock.clone()).await?;
-        let (handles, shutdown) = (redeemer.handles(), CancellationToken::new());
-        let stop = shutdown.clone();
-        let task = tokio::spawn(async move { Ok(redeemer.serve(listener, stop).await?) });
-        self.redeemer = Some(Running { handles, shutdown, task });
+        let (path, clock) = (self.redeemer_config(), self.clock.clone());
+        let begin = async move |stop| {
+            let config = redeemer::config::Config::load(&path)?;
+            let (server_tls, issuer_tls) = config.certificates()?;
+            let listener = Listener::bind(config.listen, server_tls, ConnectionLimits::default()).await?;
+            let mut parts = redeemer::Parts::from_config(&config, &issuer_tls)?;
+            parts.reload = parts.reload.map(|reload| redeemer::reload::Reload { pace: pace(), ..reload });
+            let redeemer = Redeemer::start(parts, clock).await?;
+            let (handles, serving) = (redeemer.handles(), async move { Ok(redeemer.serve(listener, stop).await?) });
+            Ok(Started { handles, serving })
+        };
+        self.redeemer = Some(Running::start(begin).await?);
         Ok(())
+    }
+
+    /// Kills the issuer and starts it again on the same files and ports.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub async fn kill_issuer(&mut self) -> Result<(), Failure> {
+        if let Some(running) = self.issuer.take() {
+            running.kill().await;
+        }
+        self.start_issuer().await
+    }
+
+    /// Kills the redeemer and starts it again on the same files and ports.
+    ///
+    /// # Errors
+    /// When it does not start again.
+    pub async fn kill_redeemer(&mut self) -> Result<(), Failure> {
+        if let Some(running) = self.redeemer.take() {
+            running.kill().await;
+        }
+        self.start_redeemer().await
     }
 
     /// Stops the issuer in order and starts it again on the same files and ports.

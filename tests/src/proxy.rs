@@ -15,6 +15,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -53,10 +54,48 @@ const WORK: Duration = Duration::from_millis(400);
 /// A relay in front of one server.
 pub struct Proxy {
     address: SocketAddr,
-    fault: Arc<AtomicU8>,
-    lost: Arc<AtomicU64>,
-    connections: Arc<AtomicU64>,
+    switch: Arc<Switch>,
     task: JoinHandle<()>,
+}
+
+/// What the relay and its connections share.
+struct Switch {
+    fault: AtomicU8,
+    /// So many further connections are let through before nobody is there.
+    passing: AtomicU64,
+    connections: AtomicU64,
+    lost: AtomicU64,
+    /// How often anything was lost or refused.
+    cuts: watch::Sender<u64>,
+}
+
+impl Switch {
+    fn fault(&self) -> Fault {
+        Fault::from_code(self.fault.load(Ordering::SeqCst))
+    }
+
+    /// Whether another connection is let through.
+    fn accept(&self) -> bool {
+        self.connections.fetch_add(1, Ordering::SeqCst);
+        let less = |left: u64| left.checked_sub(1);
+        if self.passing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
+            self.fault.store(Fault::Refuse as u8, Ordering::SeqCst);
+        }
+        let refused = self.fault() == Fault::Refuse;
+        if refused {
+            self.cut();
+        }
+        !refused
+    }
+
+    fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::SeqCst);
+        self.cut();
+    }
+
+    fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts = cuts.saturating_add(1));
+    }
 }
 
 impl Proxy {
@@ -67,19 +106,22 @@ impl Proxy {
     pub async fn start(target: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let fault = Arc::new(AtomicU8::new(0));
-        let lost = Arc::new(AtomicU64::new(0));
-        let connections = Arc::new(AtomicU64::new(0));
-        let (faults, losses, accepted) = (fault.clone(), lost.clone(), connections.clone());
+        let switch = Arc::new(Switch {
+            fault: AtomicU8::new(Fault::None as u8),
+            passing: AtomicU64::new(u64::MAX),
+            connections: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            cuts: watch::Sender::new(0),
+        });
+        let relaying = switch.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                accepted.fetch_add(1, Ordering::SeqCst);
-                if Fault::from_code(faults.load(Ordering::SeqCst)) != Fault::Refuse {
-                    tokio::spawn(relay(client, target, faults.clone(), losses.clone()));
+                if relaying.accept() {
+                    tokio::spawn(relay(client, target, relaying.clone()));
                 }
             }
         });
-        Ok(Self { address, fault, lost, connections, task })
+        Ok(Self { address, switch, task })
     }
 
     /// Where clients connect to.
@@ -90,19 +132,31 @@ impl Proxy {
 
     /// Sets what happens from now on, also on connections that stand.
     pub fn set(&self, fault: Fault) {
-        self.fault.store(fault as u8, Ordering::SeqCst);
+        self.switch.passing.store(u64::MAX, Ordering::SeqCst);
+        self.switch.fault.store(fault as u8, Ordering::SeqCst);
+    }
+
+    /// Lets so many further connections through, and from then on none.
+    pub fn refuse_after(&self, connections: u64) {
+        self.switch.passing.store(connections, Ordering::SeqCst);
+    }
+
+    /// Tells whenever something is lost or refused from now on.
+    #[must_use]
+    pub fn cuts(&self) -> watch::Receiver<u64> {
+        self.switch.cuts.subscribe()
     }
 
     /// How many connections were made so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.connections.load(Ordering::SeqCst)
+        self.switch.connections.load(Ordering::SeqCst)
     }
 
     /// How many requests or answers were lost so far.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::SeqCst)
+        self.switch.lost.load(Ordering::SeqCst)
     }
 }
 
@@ -112,7 +166,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn relay(client: TcpStream, target: SocketAddr, fault: Arc<AtomicU8>, lost: Arc<AtomicU64>) {
+async fn relay(client: TcpStream, target: SocketAddr, switch: Arc<Switch>) {
     let Ok(server) = TcpStream::connect(target).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
@@ -129,9 +183,9 @@ async fn relay(client: TcpStream, target: SocketAddr, fault: Arc<AtomicU8>, lost
             2 => length >= LARGE_WITH_HANDSHAKE,
             _ => length >= LARGE,
         };
-        let now = Fault::from_code(fault.load(Ordering::SeqCst));
+        let now = switch.fault();
         if now == Fault::Refuse || (large && now == Fault::LoseRequest) {
-            lost.fetch_add(1, Ordering::SeqCst);
+            switch.lose();
             break;
         }
         let losing = large && now == Fault::LoseAnswer;
@@ -143,7 +197,7 @@ async fn relay(client: TcpStream, target: SocketAddr, fault: Arc<AtomicU8>, lost
             break;
         }
         if losing {
-            lost.fetch_add(1, Ordering::SeqCst);
+            switch.lose();
             tokio::time::sleep(WORK).await;
             break;
         }

@@ -1,5 +1,7 @@
 //! What everybody can read in the two logs, and send again.
 
+use std::ops::Range;
+
 use farthing_ecash::{
     amount::Amount,
     entry::{Entry, EntryKind},
@@ -40,6 +42,28 @@ impl Cluster {
 
     async fn size(&self, log: Log) -> Result<u64, Failure> {
         Ok(self.ledger(log)?.get_log_size(GetLogSizeRequest {}).await?.into_inner().size)
+    }
+
+    /// How many entries a log has.
+    ///
+    /// # Errors
+    /// What its server answers.
+    pub async fn log_size(&self, log: Log) -> Result<u64, Failure> {
+        self.size(log).await
+    }
+
+    /// The entries of a log from one index up to another.
+    ///
+    /// # Errors
+    /// What its server answers.
+    pub async fn entries(&self, log: Log, range: Range<u64>) -> Result<Vec<Entry>, Failure> {
+        let mut ledger = self.ledger(log)?;
+        let mut entries = Vec::new();
+        for index in range {
+            let response = ledger.get_entry(GetEntryRequest { index }).await?.into_inner();
+            entries.push(Entry::from_bytes(&response.entry.ok_or("an answer without an entry")?.entry)?);
+        }
+        Ok(entries)
     }
 
     /// An entry that is a transaction; `None` for an entry of another kind.

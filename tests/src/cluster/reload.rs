@@ -41,6 +41,16 @@ impl Cluster {
         Err("the redeemer has not taken the changed policy".into())
     }
 
+    /// The first day on which no key that is there signs.
+    ///
+    /// # Errors
+    /// When the keys cannot be read.
+    pub fn keys_end(&self) -> Result<Day, Failure> {
+        let config = Config::load(&self.issuer_config())?;
+        let today = farthing_issuer::today(&config.load_policy()?, self.clock.unix_seconds())?;
+        Ok(Plan::read(&config.keys, today)?.ends())
+    }
+
     /// Makes the next issuing key, which signs from `first` on or else when the others are over, and waits until both servers
     /// have it.
     ///

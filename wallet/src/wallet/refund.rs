@@ -8,11 +8,7 @@ use getrandom::{
     rand_core::{Rng as _, UnwrapErr},
 };
 
-use super::{
-    Progress,
-    inner::Inner,
-    receive::{planned, renew_in},
-};
+use super::{Progress, inner::Inner, receive::planned};
 use crate::{
     book::{Book, HeldRefundable},
     error::WalletError,
@@ -108,8 +104,6 @@ impl Inner {
         let book = self.book.lock().await;
         report.received = received(&book, &terms, &before, which, asked);
         report.pending = pending(&book, &terms, asked)?;
-        let plans = report.pending.iter().flat_map(|pending| &pending.plan);
-        report.renew_in = renew_in(plans, book.state()?.attributes());
         report.available = book.available(UNRESTRICTED);
         Ok(report)
     }

@@ -1,0 +1,89 @@
+//! How histories begin and end: with some money in every wallet, and with nothing on its way any more.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use farthing_tests::demo::PASSPHRASE;
+use farthing_wallet::Wallet;
+
+use crate::{
+    books::PURPOSES,
+    history::{GROCER, Mishap, NEWCOMER, Step, WALLETS},
+    terms::Terms,
+    world::World,
+};
+
+/// From any day to a month after that in which its payments expire.
+const MONTHS_LATER: u32 = 100;
+
+impl World {
+    /// Everybody has something to begin with, and some payments are on their way that take their time.
+    pub(crate) async fn begin_life(&mut self) {
+        let quiet = |step| (step, Mishap::Nothing);
+        for wallet in 0..NEWCOMER {
+            let withdraw = |purpose, amount| quiet(Step::Withdraw { wallet, purpose, amount });
+            self.take(&[withdraw("", 30_000_000), withdraw("meal", 20_000_000)]).await;
+        }
+        let pay = |from, to, purpose, amount| Step::Pay { from, to, purpose, amount };
+        // More than a person may receive in a day: in parts, and what a person cannot claim back to its payer in parts.
+        self.take(&[quiet(pay(0, 1, "", 12_000_000)), quiet(pay(1, NEWCOMER, "meal", 12_000_000))]).await;
+        let killed = Mishap::KilledBeforeAnswered;
+        self.take(&[(pay(0, GROCER, "meal", 1_500_000), killed), quiet(pay(GROCER, NEWCOMER, "", 500_000))]).await;
+        self.take(&[
+            quiet(Step::Receive { wallet: 1, join: false }),
+            quiet(Step::Receive { wallet: GROCER, join: false }),
+        ])
+        .await;
+        self.take(&[quiet(Step::Ask { wallet: 1, amount: 250_000 }), quiet(Step::Replay { entry: 3 })]).await;
+        self.take(&[quiet(Step::Answer { wallet: 0, request: 0 })]).await;
+    }
+
+    /// Months later everything is claimed or taken back, by whoever is first. Then wallets, accounts and fees are all there is.
+    pub(crate) async fn end_life(&mut self) {
+        self.take(&[(Step::Register, Mishap::Nothing)]).await;
+        self.set_policy(Terms::FIRST).await;
+        self.pass_days(MONTHS_LATER).await;
+        self.race().await;
+        self.take(&[(Step::Redeem { wallet: GROCER, amount: 1_000_000 }, Mishap::Nothing)]).await;
+        self.pass_days(1).await;
+        self.set_policy(Terms::WIDE).await;
+        self.race().await;
+        self.settle_and_count().await;
+        for (number, name) in PURPOSES {
+            assert_eq!(self.books.waiting(number, |_| true), 0, "nobody has what was paid for {name:?}");
+        }
+        self.restore(0).await;
+    }
+
+    /// Payees claim and payers take back, at the same time.
+    async fn race(&mut self) {
+        self.find_links().await;
+        let both = |wallet| [Step::Receive { wallet, join: true }, Step::Refund { wallet: (wallet + 1) % WALLETS }];
+        for wallet in 0..WALLETS {
+            self.take(&both(wallet).map(|step| (step, Mishap::Nothing))).await;
+        }
+    }
+
+    /// A wallet comes back from its words as it is, by what is in the logs.
+    async fn restore(&mut self, number: usize) {
+        let (path, connection) = (self.path("restored"), self.cluster.connection());
+        let purse = &self.purses[number];
+        let restored = Wallet::create_from_words(&path, PASSPHRASE, &connection, &purse.words, self.options());
+        let restored = restored.await.unwrap();
+        restored.restore(Some(&purse.identity), Arc::new(|_, _| ())).await.unwrap();
+        assert_eq!(restored.holdings().await, purse.wallet().holdings().await, "wallet {number} is restored");
+        assert_eq!(restored.balance().await, purse.wallet().balance().await, "wallet {number} is restored");
+        restored.close().await;
+    }
+
+    /// How much was really tried.
+    pub(crate) fn tried(&self) -> BTreeMap<String, u64> {
+        let mut tried = self.books.count.clone();
+        tried.insert("meals".to_owned(), self.books.became);
+        tried.insert("requests".to_owned(), u64::try_from(self.requests.len()).unwrap());
+        tried.insert("replayed".to_owned(), self.replayed);
+        tried.insert("links".to_owned(), u64::try_from(self.links_of(NEWCOMER).len()).unwrap());
+        tried.insert("lost".to_owned(), self.purses.iter().map(|purse| purse.lost()).sum());
+        tried.insert("killed".to_owned(), self.purses.iter().map(|purse| purse.killed).sum());
+        tried
+    }
+}
