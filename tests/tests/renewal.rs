@@ -128,6 +128,8 @@ async fn a_renewal_keeps_counters_and_money_and_brings_class_and_validity() {
     pay(&alice, BOB, "8.00").await;
     let report = bob.receive().await.unwrap();
     assert_eq!((report.claimed.len(), report.not_renewed), (1, None));
+    assert_eq!(scene.renewals().await, 1, "a call that claims does not renew");
+    bob.receive().await.unwrap();
     assert_eq!(registration(&bob).await, is("person", "2026-06"));
     assert_eq!((scene.renewals().await, bob.balance().await.available), (2, eur("12.00")));
 
@@ -145,8 +147,9 @@ async fn a_renewal_keeps_counters_and_money_and_brings_class_and_validity() {
     scene.pass(45).await;
     assert_eq!(registration(&alice).await, is("person", "2025-12"));
     pay(&bob, ALICE, "1.00").await;
-    assert_eq!(alice.receive().await.unwrap().claimed.len(), 1);
+    assert_eq!(alice.receive().await.unwrap().claimed.len(), 0);
     assert_eq!(registration(&alice).await, is("person", "2026-06"));
+    assert_eq!(alice.receive().await.unwrap().claimed.len(), 1);
     for wallet in [alice, bob, again] {
         wallet.close().await;
     }
@@ -177,7 +180,7 @@ async fn a_lost_wallet_is_followed_by_the_next_and_never_are_both_alive() {
     assert!(matches!(withdrawn, Err(WalletError::WalletRevoked)), "{withdrawn:?}");
     next.withdraw(eur("6.00"), RequestId::random()).await.unwrap();
     pay(&next, ALICE, "2.00").await;
-    // Who has paid before looks the key up again after ten minutes.
+    // Who has paid before looks the key up again after a while.
     scene.clock.pass(Duration::from_secs(700));
     pay(&alice, BOB, "3.00").await;
     assert!(matches!(next.receive().await, Err(WalletError::RegistrationWaits { .. })));
@@ -198,6 +201,7 @@ async fn a_lost_wallet_is_followed_by_the_next_and_never_are_both_alive() {
     lost.receive().await.unwrap();
 
     scene.pass(1).await;
+    assert!(next.receive().await.unwrap().claimed.is_empty(), "it registers");
     let report = next.receive().await.unwrap();
     assert_eq!(report.claimed.iter().map(|payment| payment.amount).collect::<Vec<_>>(), [eur("3.00")]);
     assert_eq!(registration(&next).await, is("person", "2026-06"));

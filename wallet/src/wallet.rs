@@ -342,7 +342,8 @@ impl Wallet {
     }
 
     /// Renews the registration when it is to be renewed: in the window that the issuer's calendar sets, later, or when the
-    /// class of the account has changed. [`Wallet::receive`] does so by itself in the window.
+    /// class of the account has changed. [`Wallet::receive`] does so by itself in the window, in a call that claims nothing:
+    /// a renewal shows whose wallet it is.
     ///
     /// # Errors
     /// [`WalletError::NotRegistered`], [`WalletError::WalletRevoked`], [`WalletError::GrantOutstanding`],
@@ -351,6 +352,25 @@ impl Wallet {
         self.run(|inner| async move {
             inner.ready().await?;
             inner.renew().await
+        })
+        .await
+    }
+
+    /// For how many days the registration is still valid, when it is to be renewed; `None` when that is not due. Asks no
+    /// server.
+    pub async fn renewal_days(&self) -> Option<u32> {
+        self.inner.renewal_days().await
+    }
+
+    /// Renews the registration if that is due by the issuer's calendar, and does not ask for the class. A daemon does it at a
+    /// random time, so that it does not stand beside what else the wallet does.
+    ///
+    /// # Errors
+    /// As [`Wallet::renew`].
+    pub async fn renew_if_due(&self) -> Result<RenewOutcome, WalletError> {
+        self.run(|inner| async move {
+            inner.ready().await?;
+            inner.renew_if_due().await
         })
         .await
     }
@@ -494,7 +514,7 @@ impl Wallet {
         self.run(|inner| async move {
             inner.ready().await?;
             let report = inner.receive(receiving, progress).await?;
-            inner.roll_over_soon().await;
+            inner.roll_over_soon(!report.claimed.is_empty()).await;
             Ok(report)
         })
         .await

@@ -96,7 +96,8 @@ pub(super) enum Command {
     Register(Register),
     /// Renew the registration, when it is time or your class has changed
     ///
-    /// `farthing receive` and the daemon do so by themselves in the last month of a validity period.
+    /// `farthing receive` and the daemon do so by themselves in the last month of a validity period, apart from claims: a renewal
+    /// shows whose wallet it is.
     Renew,
     /// Take money from your account into the wallet
     Withdraw(Withdraw),

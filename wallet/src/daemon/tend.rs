@@ -1,5 +1,5 @@
-//! What a daemon does by itself: it finishes what was begun, looks for payments, moves money to the newest issuing key, takes
-//! back what nobody has claimed, and makes one coin of several while there is nothing else to do.
+//! What a daemon does by itself: it finishes what was begun, looks for payments, renews the registration, moves money to the
+//! newest issuing key, takes back what nobody has claimed, and makes one coin of several while there is nothing else to do.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -15,7 +15,10 @@ use super::{
     endpoint::{Endpoint, EndpointCurrency},
     rest::Rest,
 };
-use crate::wallet::{Receiving, Wallet};
+use crate::{
+    report::RenewOutcome,
+    wallet::{Receiving, Wallet},
+};
 
 /// About how often the daemon tries to finish what is unfinished.
 const FINISH_EVERY: Duration = Duration::from_secs(30);
@@ -48,6 +51,7 @@ pub(super) async fn tend(
             if Instant::now() >= finish_at {
                 finish(&wallet).await;
                 roll_over(&wallet).await;
+                renew(&wallet).await;
                 if settings.consolidate {
                     consolidate(&wallet, &mut rest).await;
                 }
@@ -110,7 +114,23 @@ async fn consolidate(wallet: &Wallet, rest: &mut Rest) {
     }
 }
 
-/// Whether to move some money at this look. Right after a rotation that tells who has moved and who has not, so looks are many and
+/// Renews the registration, at a time that chance decides: the issuer is told whose wallet it is, and nothing else that the
+/// wallet does is to stand beside that.
+async fn renew(wallet: &Wallet) {
+    let Some(days_left) = wallet.renewal_days().await else { return };
+    // Also when it is late and the issuer refuses, it is not asked at each look.
+    if !is_time(days_left.max(1), UnwrapErr(SysRng).next_u32()) {
+        return;
+    }
+    match wallet.renew_if_due().await {
+        Ok(RenewOutcome::Renewed(_)) => tracing::info!("renewed the registration"),
+        Ok(RenewOutcome::Pending { delay }) => tracing::warn!("the registration is not renewed yet: {delay}"),
+        Ok(RenewOutcome::NotDue { .. }) => {}
+        Err(error) => tracing::warn!("cannot renew the registration: {error}"),
+    }
+}
+
+/// Whether to move some money, or to renew, at this look. Right after a rotation that tells who has moved and who has not, so looks are many and
 /// chance is small: on the average five days pass, or an eighth of the time that is left. No memory is needed for that, so it
 /// outlives restarts.
 fn is_time(days_left: u32, chance: u32) -> bool {

@@ -20,7 +20,7 @@ use crate::{
     operation::{Claim, Intent, Operation, Season, Settled, Split, claim_rule},
     plan::{self, Caps, Counters, Manner, Part, Piece, Step},
     report::{IncomingPayment, PendingPayment, PendingReason, PlannedPart, ReceiveReport, RenewOutcome},
-    terms::Terms,
+    terms::{self, Terms},
     vault::RecordId,
 };
 
@@ -36,13 +36,17 @@ pub struct Receiving {
     pub join: bool,
 }
 
+/// Why nothing is claimed or taken back in a call that has registered or renewed the wallet (docs/PROTOCOL.md section 10).
+const APART: &str = "the registration was finished or renewed just now, which shows whose wallet this is; so that nobody sees \
+                     what else this wallet does, that is left for the next time";
+
 impl Inner {
     pub(super) async fn receive(&self, receiving: Receiving, progress: Progress) -> Result<ReceiveReport, WalletError> {
         let Receiving { links, join } = receiving;
         let _turn = self.receiving.lock().await;
-        self.finish_registration().await?;
+        let is_new = self.finish_registration().await?;
         let mut terms = self.terms().await?;
-        let mut report = ReceiveReport::default();
+        let mut report = ReceiveReport { delay: is_new.then(|| APART.to_owned()), ..ReceiveReport::default() };
         let mut claimed = Vec::new();
         self.finish_claim(&mut report, &mut claimed).await?;
         let mut linked = Vec::with_capacity(links.len());
@@ -53,9 +57,9 @@ impl Inner {
         (report.scanned, report.worthless) = (scan.scanned, scan.worthless);
         tracing::debug!(scanned = scan.scanned, "looked through the payment log");
 
-        let (not_renewed, in_use) = self.renew_by_itself().await?;
+        let (not_renewed, delay) = self.renew_expired(terms.header.day).await?;
         report.not_renewed = not_renewed;
-        report.delay = report.delay.or(in_use);
+        report.delay = report.delay.or(delay);
         // Notes of a claim that failed are left for another time, so that this comes to an end.
         let mut tried = BTreeSet::new();
         while report.delay.is_none() {
@@ -96,6 +100,9 @@ impl Inner {
                 Err(error) => report.delay = Some(error.to_string()),
             }
         }
+        if report.delay.is_none() && report.claimed.is_empty() && tried.is_empty() {
+            (report.not_renewed, report.delay) = self.renew_by_itself().await?;
+        }
         let book = self.book.lock().await;
         let waiting = Waiting::of(&book, &terms, join)?;
         report.plan = waiting.days();
@@ -109,12 +116,18 @@ impl Inner {
         Ok(report)
     }
 
-    /// Goes on with a registration that had to wait.
-    async fn finish_registration(&self) -> Result<(), WalletError> {
+    /// Goes on with a registration that had to wait, when its day has come: whether it is finished now. The issuer is not
+    /// asked before, because each time tells it whose wallet is at work.
+    async fn finish_registration(&self) -> Result<bool, WalletError> {
         let waiting = {
             let book = self.book.lock().await;
             let waits = |operation: &Operation| matches!(operation.intent, Intent::Register(_));
             let found = book.operations().find(|(_, operation)| waits(operation)).map(|(id, _)| id);
+            if let Some((from, pins)) = book.waits_until().zip(book.pins())
+                && terms::own_day(pins, self.unix_seconds())? < from
+            {
+                return Err(WalletError::RegistrationWaits { from });
+            }
             book.waits_until().and(found)
         };
         if let Some(id) = waiting {
@@ -124,8 +137,22 @@ impl Inner {
         let book = self.book.lock().await;
         match book.waits_until() {
             Some(from) => Err(WalletError::RegistrationWaits { from }),
-            None => book.state().map(drop),
+            None => book.state().map(|_| waiting.is_some()),
         }
+    }
+
+    /// Renews a state that is not valid any more, because nothing can be claimed or taken back with it. Then nothing is in this
+    /// call, which the second text says. A state that is due and still valid is renewed in a call that claims nothing.
+    pub(super) async fn renew_expired(&self, today: Day) -> Result<(Option<String>, Option<String>), WalletError> {
+        let is_expired = async || -> Result<bool, WalletError> {
+            Ok(self.book.lock().await.state()?.attributes().validity() < today.month())
+        };
+        if !is_expired().await? {
+            return Ok((None, None));
+        }
+        let (not_renewed, in_use) = self.renew_by_itself().await?;
+        let apart = (!is_expired().await?).then(|| APART.to_owned());
+        Ok((not_renewed, in_use.or(apart)))
     }
 
     /// Renews the state if that is due. What it has failed by is told; payments are claimed all the same, unless a renewal is

@@ -50,9 +50,9 @@ impl Inner {
         let before = self.book.lock().await.unclaimed();
         // The log tells what payees have claimed meanwhile.
         self.catch_up(Some(&terms), &progress).await?;
-        // A refund shows the validity of the state, as a claim does, and comes months after the payment.
-        let (_, in_use) = self.renew_by_itself().await?;
-        report.delay = report.delay.or(in_use);
+        // A refund takes a state that is valid, as a claim does, and comes months after the payment.
+        let (_, delay) = self.renew_expired(terms.header.day).await?;
+        report.delay = report.delay.or(delay);
 
         let mut asked = asked;
         let (mut tried, mut ended) = (BTreeSet::new(), false);

@@ -22,7 +22,7 @@ use crate::{
     record::{Hex, Renewal},
     report::RenewOutcome,
     scan::Log,
-    terms::Issuance,
+    terms::{self, Issuance},
     trust::{not_in_log, tiles::Tiles},
     vault::RecordId,
 };
@@ -32,6 +32,23 @@ impl Inner {
     pub(super) async fn renew(&self) -> Result<RenewOutcome, WalletError> {
         let _turn = self.receiving.lock().await;
         self.renew_in_turn(true).await
+    }
+
+    /// Renews the state when others that are signed now are valid for longer.
+    pub(super) async fn renew_if_due(&self) -> Result<RenewOutcome, WalletError> {
+        let _turn = self.receiving.lock().await;
+        self.renew_in_turn(false).await
+    }
+
+    /// For how many days the state is still valid, when it is to be renewed.
+    pub(super) async fn renewal_days(&self) -> Option<u32> {
+        if !self.is_due().await.ok()? {
+            return None;
+        }
+        let book = self.book.lock().await;
+        let today = terms::own_day(book.pins()?, self.unix_seconds()).ok()?;
+        let end = book.state().ok()?.attributes().validity().plus(1).first_day()?;
+        Some(end.get().saturating_sub(today.get()))
     }
 
     /// The same for who has the turn to receive. The issuer is asked for the class only `by_hand`.
@@ -95,7 +112,7 @@ impl Inner {
     async fn is_due(&self) -> Result<bool, WalletError> {
         let book = self.book.lock().await;
         let Some(pins) = book.pins() else { return Ok(false) };
-        let today = crate::terms::own_day(pins, self.unix_seconds())?;
+        let today = terms::own_day(pins, self.unix_seconds())?;
         let Some((_, calendar)) = book.inbox().calendars().of(today.month()) else { return Ok(false) };
         Ok(calendar.is_due(book.state()?.attributes().validity(), today.month()))
     }

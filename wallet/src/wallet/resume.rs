@@ -12,10 +12,12 @@ use crate::{
 };
 
 impl Inner {
-    /// Operations that were begun and that no call is waiting for.
+    /// Operations that were begun and that no call is waiting for. A registration that has to wait is not among them: whoever
+    /// receives finishes it. Sent before each payment, it would tell the issuer who pays.
     pub(super) async fn unfinished(&self) -> Vec<RecordId> {
         let book = self.book.lock().await;
-        book.operations().map(|(id, _)| id).filter(|id| !self.is_driven(*id)).collect()
+        let open = book.operations().filter(|(id, operation)| !operation.intent.waits() && !self.is_driven(*id));
+        open.map(|(id, _)| id).collect()
     }
 
     pub(super) async fn resume(&self) -> Result<Vec<Resumed>, WalletError> {

@@ -11,7 +11,7 @@ use crate::{error::WalletError, select::usual_count, terms};
 /// Days before payments do not take a coin any more in which any use of the wallet moves it.
 pub(crate) const SOON_DAYS: u32 = 14;
 
-/// Swaps in one go. What is left comes next time.
+/// Swaps in one go, at the end. What is left comes next time.
 const SWAPS_AT_ONCE: usize = 16;
 
 impl Inner {
@@ -42,12 +42,15 @@ impl Inner {
         Ok(true)
     }
 
-    /// Moves what payments will not take much longer. What cannot be moved now is moved another time.
-    pub(super) async fn roll_over_soon(&self) {
-        for _ in 0..SWAPS_AT_ONCE {
-            if self.aging_days().await.is_none_or(|days| days > SOON_DAYS) {
-                return;
-            }
+    /// Moves some of what payments will not take much longer, unless this call has `claimed`: swaps beside claims, or many at
+    /// once, show that all is one wallet's. On the last day all goes. What cannot be moved now is moved another time.
+    pub(super) async fn roll_over_soon(&self, claimed: bool) {
+        let swaps = match self.aging_days().await {
+            Some(0 | 1) => SWAPS_AT_ONCE,
+            Some(..=SOON_DAYS) if !claimed => 1,
+            _ => 0,
+        };
+        for _ in 0..swaps {
             match self.roll_over().await {
                 Ok(true) => {}
                 Ok(false) => return,

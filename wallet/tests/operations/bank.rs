@@ -115,6 +115,8 @@ pub(crate) struct Books {
     /// Until when states are valid, and what registrations get instead.
     pub(crate) calendar: ValidityCalendar,
     pub(crate) own_validity: Option<Month>,
+    /// Registrations are signed from this day on.
+    pub(crate) registers_from: u32,
     /// The issuer does not tell of so many calendars, from the first on.
     pub(crate) hidden_calendars: usize,
     /// Grants that are good, and where the log has them.
@@ -245,6 +247,7 @@ impl Bank {
             lies: HashMap::new(),
             announced: Vec::new(),
             names_another_issuance: false,
+            registers_from: 0,
             log_calls: 0,
             calls: Vec::new(),
             witnesses: Vec::new(),

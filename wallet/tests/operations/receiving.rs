@@ -55,6 +55,7 @@ async fn what_is_over_a_cap_waits_and_says_until_when() {
     // The plan of the first day is what happens.
     for (days, available) in [(10, 2_500), (1, 3_000), (30, 3_250)] {
         bank.pass_days(days);
+        bob.renew().await.unwrap();
         assert_eq!(bob.receive().await.unwrap().available, eur(available));
     }
     assert!(bob.receive().await.unwrap().pending.is_empty());

@@ -20,6 +20,15 @@ async fn payment(wallet: &Wallet) -> HistoryItem {
     items.into_iter().find(|item| item.kind == OperationKind::Pay).unwrap()
 }
 
+/// Lets the time pass after which payments of the first day can be taken back, and renews these wallets: what is taken back or
+/// claimed is not in one call with that.
+async fn to_february<const N: usize>(bank: &Bank, wallets: [&Wallet; N]) {
+    bank.pass_days(TO_FEBRUARY);
+    for wallet in wallets {
+        wallet.renew().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_payment_that_nobody_claims_comes_back_after_its_month() {
     let bank = Bank::open().await;
@@ -64,7 +73,7 @@ async fn a_payee_who_is_late_finds_the_payment_gone() {
     // Bob finds it, and his claim is lost.
     bank.next(&[Fate::RequestLost]);
     assert!(bob.receive().await.unwrap().delay.is_some());
-    bank.pass_days(TO_FEBRUARY);
+    to_february(&bank, [&alice]).await;
     assert_eq!(alice.refund(None).await.unwrap().refunded.len(), 1);
     let report = bob.receive().await.unwrap();
     assert!(report.claimed.is_empty() && report.pending.is_empty());
@@ -83,7 +92,7 @@ async fn what_the_payee_has_does_not_come_back() {
         let alice = bank.rich("alice", &[3_000]).await;
         let amount = if split { 1_300 } else { 400 };
         let paid = pay(&alice, "bob", amount).await;
-        bank.pass_days(TO_FEBRUARY);
+        to_february(&bank, [&alice, &bob]).await;
         bob.receive().await.unwrap();
         let report = alice.refund(paid.transaction_id).await.unwrap();
         assert!(report.refunded.is_empty() && report.pending.is_empty());
@@ -102,8 +111,7 @@ async fn a_payee_who_is_just_first_has_it() {
     let bob = bank.wallet("bob").await;
     let alice = bank.rich("alice", &[1_000]).await;
     let paid = pay(&alice, "bob", 400).await;
-    bank.pass_days(TO_FEBRUARY);
-    alice.renew().await.unwrap();
+    to_february(&bank, [&alice, &bob]).await;
     // The refund is begun, and lost; then the payee claims.
     bank.next(&[Fate::RequestLost]);
     assert!(alice.refund(None).await.unwrap().delay.is_some());
@@ -124,7 +132,7 @@ async fn what_is_above_the_cap_comes_back_over_days() {
     let _bob = bank.wallet("bob").await;
     let alice = bank.rich("alice", &[3_000]).await;
     pay(&alice, "bob", 2_000).await;
-    bank.pass_days(TO_FEBRUARY);
+    to_february(&bank, [&alice]).await;
     let report = alice.refund(None).await.unwrap();
     assert_eq!(
         report.refunded.iter().map(|back| (back.amount, back.total)).collect::<Vec<_>>(),
@@ -155,7 +163,7 @@ async fn by_itself_it_takes_one_back_at_a_time() {
         pay(&alice, "bob", amount).await;
     }
     assert!(alice.refund_any().await.unwrap().refunded.is_empty());
-    bank.pass_days(TO_FEBRUARY);
+    to_february(&bank, [&alice]).await;
     for left in [2, 1, 0] {
         let report = alice.refund_any().await.unwrap();
         assert_eq!(report.refunded.len(), 1);

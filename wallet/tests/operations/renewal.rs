@@ -4,7 +4,7 @@ use farthing_ecash::{amount::Amount, calendar::Day, statement::Statement};
 use farthing_wallet::{OperationKind, OperationState, RenewOutcome, RequestId, Server, Wallet, WalletError};
 
 use crate::{
-    bank::{Bank, Fate, TODAY, identity},
+    bank::{Bank, Fate, TO_FEBRUARY, TODAY, identity},
     restoring::{restore, with_words},
 };
 
@@ -38,6 +38,9 @@ async fn a_wallet_renews_by_itself_in_the_window_and_comes_back_from_its_words()
     pay(&alice, "bob", 400).await;
     let report = bob.receive().await.unwrap();
     assert_eq!((report.claimed.len(), report.not_renewed), (1, None));
+    assert_eq!(bank.count(Statement::Renew), 0, "not beside a claim");
+    let report = bob.receive().await.unwrap();
+    assert_eq!((report.delay, report.not_renewed), (None, None));
     assert_eq!((valid_through(&bob).await.as_str(), bank.count(Statement::Renew)), ("2027-06", 1));
     let item = bob.history(None, 10).await.items.into_iter().find(|item| item.kind == OperationKind::Renew).unwrap();
     assert_eq!(item.state, OperationState::Done);
@@ -112,7 +115,67 @@ async fn a_grant_with_a_validity_of_its_own_is_not_used() {
     // Payments are claimed all the same, while the state is valid.
     pay(&alice, "bob", 100).await;
     let report = bob.receive().await.unwrap();
-    assert_eq!(report.claimed.len(), 1);
+    assert_eq!((report.claimed.len(), report.not_renewed), (1, None));
+    let report = bob.receive().await.unwrap();
     assert!(report.not_renewed.unwrap().contains("2027-07"));
     assert_eq!(bank.count(Statement::Renew), 0);
+}
+
+/// What shows whose wallet it is stays apart from what nobody is to know it by.
+#[tokio::test]
+async fn a_wallet_that_was_away_renews_in_one_call_and_claims_in_the_next() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[1_000]).await;
+    let bob = bank.wallet("bob").await;
+    pay(&alice, "bob", 200).await;
+    bank.pass_days(TO_DECEMBER + 30);
+    let report = bob.receive().await.unwrap();
+    assert_eq!((report.claimed.len(), bank.count(Statement::Renew), bank.count(Statement::Claim)), (0, 1, 0));
+    assert!(report.delay.unwrap().contains("whose wallet"));
+    bank.books().calls.clear();
+    let report = bob.receive().await.unwrap();
+    assert_eq!((report.claimed.len(), report.delay), (1, None));
+    assert!(!bank.books().calls.iter().any(|call| call == "grant"));
+}
+
+#[tokio::test]
+async fn a_wallet_that_was_away_renews_in_one_call_and_takes_back_in_the_next() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[1_000]).await;
+    let _bob = bank.wallet("bob").await;
+    pay(&alice, "bob", 100).await;
+    bank.pass_days(TO_FEBRUARY);
+    let report = alice.refund(None).await.unwrap();
+    assert_eq!((report.refunded.len(), bank.count(Statement::Renew), bank.count(Statement::Refund)), (0, 1, 0));
+    assert!(report.delay.unwrap().contains("whose wallet"));
+    bank.books().calls.clear();
+    assert_eq!(alice.refund(None).await.unwrap().refunded.len(), 1);
+    assert!(!bank.books().calls.iter().any(|call| call == "grant"));
+}
+
+/// Each registration that is sent tells the issuer whose wallet is at work.
+#[tokio::test]
+async fn a_registration_that_has_to_wait_is_not_sent_before_its_day_and_never_beside_a_payment() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[1_000]).await;
+    let next = bank.create("next").await;
+    bank.books().registers_from = TODAY + 45;
+    let refused = next.register(&identity("next").to_string(), "invited").await;
+    assert!(matches!(refused, Err(WalletError::RegistrationWaits { .. })), "{refused:?}");
+    bank.books().calls.clear();
+    for days in [0, 44] {
+        bank.pass_days(days);
+        assert!(!next.has_unfinished().await && next.resume().await.unwrap().is_empty());
+        assert!(matches!(next.receive().await, Err(WalletError::RegistrationWaits { .. })));
+        assert_eq!(bank.books().calls, Vec::<String>::new());
+    }
+    bank.pass_days(1);
+    // Its day has come, and yet it is only sent by who receives.
+    assert!(!next.has_unfinished().await && next.resume().await.unwrap().is_empty());
+    assert_eq!(bank.books().calls, Vec::<String>::new());
+    let report = next.receive().await.unwrap();
+    assert!(report.delay.unwrap().contains("whose wallet"));
+    assert!(bank.books().calls.iter().any(|call| call == "register"));
+    pay(&alice, "next", 100).await;
+    assert_eq!(next.receive().await.unwrap().claimed.len(), 1);
 }

@@ -132,12 +132,14 @@ async fn parts_come_back_and_the_plan_goes_on() {
     alice.pay(&identity("bob"), eur(1_300), "", RequestId::random()).await.unwrap();
     alice.pay(&identity("bob"), eur(200), "", RequestId::random()).await.unwrap();
     bank.pass_days(TO_FEBRUARY);
+    alice.renew().await.unwrap();
     alice.refund(None).await.unwrap();
     check(&bank, &alice, &words, "alice", "refunded").await;
 
     // The rest of Bob's first payment, which nobody takes from him any more, and of Alice's.
     let (restored, report) = restore(&bank, "bob-again", &bob_words, "bob").await;
     assert_eq!(report.balance.claimable, eur(700));
+    restored.renew().await.unwrap();
     assert_eq!(restored.receive().await.unwrap().available, eur(1_700));
     let (restored, _) = restore(&bank, "alice-again", &words, "alice").await;
     bank.pass_days(1);

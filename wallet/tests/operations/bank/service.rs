@@ -104,6 +104,14 @@ impl IssuerService for Desk {
         if request.invitation != "invited" {
             return Err(Refusal::new(ErrorReason::NotInvited, "not invited").into());
         }
+        let (day, from) = {
+            let mut books = self.books.lock().unwrap();
+            books.calls.push("register".to_owned());
+            (books.day, books.registers_from)
+        };
+        if day < from {
+            return Err(Refusal::new(ErrorReason::RegistrationWaits, "later").with("from_day", from).into());
+        }
         let (answer, log_index) = self.receive(&request.transaction, &request.private_part)?;
         Ok(Response::new(RegisterResponse { answer, log_index }))
     }
@@ -114,6 +122,7 @@ impl IssuerService for Desk {
     ) -> Result<Response<RequestGrantResponse>, Status> {
         let request = GrantRequest::from_bytes(&request.into_inner().request).unwrap();
         let mut books = self.books.lock().unwrap();
+        books.calls.push("grant".to_owned());
         let (grant, log_index) = books.grant(&request)?;
         if std::mem::take(&mut books.lose_grant) {
             return Err(broken());
