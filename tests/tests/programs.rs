@@ -14,6 +14,7 @@ use std::{
 use farthing_ecash::{
     amount::{Amount, Currency},
     identity::Identity,
+    statement::Statement,
 };
 use farthing_tests::{
     cluster::{Cluster, Setup},
@@ -269,8 +270,15 @@ async fn who_is_not_registered_is_paid_by_a_link() {
     assert_eq!(received["available"], 5_000_000);
     let (code, other) = alice.json(&["receive", link]).unwrap();
     assert_eq!((code, other["error"]["reason"].as_str()), (3, Some("IDENTITY_UNKNOWN")), "{other}");
-    // From now on the name is known.
-    assert_eq!(alice.json(&["pay", "new@person.example", "1.00"]).unwrap().0, 0);
+    // From now on the name is known. Its owner wants both payments in one claim.
+    for _ in 0..2 {
+        assert_eq!(alice.json(&["pay", "new@person.example", "1.00"]).unwrap().0, 0);
+    }
+    let (code, received) = person.json(&["receive", "--join"]).unwrap();
+    assert_eq!((code, received["claimed"].as_array().unwrap().len()), (0, 2), "{received}");
+    let logged = cluster.payment_transactions(0).await.unwrap();
+    let claims = logged.iter().filter(|logged| logged.core.statement() == Statement::Claim);
+    assert_eq!(claims.count(), 2, "that of the link, and that of both");
     cluster.stop().await.unwrap();
 }
 
