@@ -44,13 +44,20 @@ pub struct Setup {
     pub clock: Arc<dyn Clock>,
     /// For how long issuing keys are good.
     pub key_periods: KeyPeriods,
+    /// How often servers sign what is new in their logs, which is what wallets wait for.
+    pub checkpoint_interval: Duration,
 }
 
 impl Setup {
     /// This policy, and the time of the machine.
     #[must_use]
     pub fn with_policy(policy: &str) -> Self {
-        Self { policy: policy.to_owned(), clock: Arc::new(SystemClock::default()), key_periods: KeyPeriods::default() }
+        Self {
+            policy: policy.to_owned(),
+            clock: Arc::new(SystemClock::default()),
+            key_periods: KeyPeriods::default(),
+            checkpoint_interval: Duration::from_secs(1),
+        }
     }
 }
 
@@ -69,6 +76,7 @@ pub struct Cluster {
     dir: PathBuf,
     ports: Ports,
     clock: Arc<dyn Clock>,
+    checkpoint_interval: Duration,
     issuer: Option<Running<issuer::Handles>>,
     redeemer: Option<Running<redeemer::Handles>>,
 }
@@ -85,7 +93,8 @@ impl Cluster {
         let witnesses = Self::make_witnesses(&dir)?;
         write(&dir.join("issuer/issuer.toml"), &ports.issuer_config(&witnesses, setup.key_periods))?;
         write(&dir.join("redeemer/redeemer.toml"), &ports.redeemer_config(&witnesses))?;
-        let mut cluster = Self { dir, ports, clock: setup.clock, issuer: None, redeemer: None };
+        let Setup { clock, checkpoint_interval, .. } = setup;
+        let mut cluster = Self { dir, ports, clock, checkpoint_interval, issuer: None, redeemer: None };
         cluster.start_issuer().await?;
         cluster.start_redeemer().await?;
         cluster.write_follower_config()?;
@@ -93,12 +102,13 @@ impl Cluster {
     }
 
     async fn start_issuer(&mut self) -> Result<(), Failure> {
-        let (path, clock) = (self.issuer_config(), self.clock.clone());
+        let (path, clock, interval) = (self.issuer_config(), self.clock.clone(), self.checkpoint_interval);
         let begin = async move |stop| {
             let config = issuer::config::Config::load(&path)?;
             let listeners = Listeners::bind(&config, ConnectionLimits::default()).await?;
             let mut parts = issuer::Parts::from_config(&config, clock.as_ref())?;
             parts.reload = parts.reload.map(|reload| issuer::reload::Reload { pace: pace(), ..reload });
+            parts.log.interval = interval;
             let issuer = Issuer::start(parts, clock).await?;
             let (handles, serving) = (issuer.handles(), async move { Ok(issuer.serve(listeners, stop).await?) });
             Ok(Started { handles, serving })
@@ -108,13 +118,14 @@ impl Cluster {
     }
 
     async fn start_redeemer(&mut self) -> Result<(), Failure> {
-        let (path, clock) = (self.redeemer_config(), self.clock.clone());
+        let (path, clock, interval) = (self.redeemer_config(), self.clock.clone(), self.checkpoint_interval);
         let begin = async move |stop| {
             let config = redeemer::config::Config::load(&path)?;
             let (server_tls, issuer_tls) = config.certificates()?;
             let listener = Listener::bind(config.listen, server_tls, ConnectionLimits::default()).await?;
             let mut parts = redeemer::Parts::from_config(&config, &issuer_tls)?;
             parts.reload = parts.reload.map(|reload| redeemer::reload::Reload { pace: pace(), ..reload });
+            parts.log.interval = interval;
             let redeemer = Redeemer::start(parts, clock).await?;
             let (handles, serving) = (redeemer.handles(), async move { Ok(redeemer.serve(listener, stop).await?) });
             Ok(Started { handles, serving })

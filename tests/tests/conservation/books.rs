@@ -138,11 +138,14 @@ impl Books {
         self.done.iter().filter(same).count()
     }
 
-    /// What a wallet was paid by payments of this amount that nobody has taken back.
+    /// What a wallet was paid by payments of this amount that their payers have not taken back. What it paid to itself it has,
+    /// either way.
     pub(crate) fn paid(&self, payee: usize, amount: u64) -> u64 {
-        let paid =
-            |done: &&Done| done.payment.is_some_and(|(to, index)| to == payee && !self.taken_back.contains_key(&index));
-        self.done.iter().filter(paid).filter(|done| done.amount == amount).map(|done| done.amount).sum()
+        let has = |done: &&Done| {
+            let paid = done.payment.filter(|(to, _)| *to == payee);
+            paid.is_some_and(|(_, index)| done.wallet == payee || !self.taken_back.contains_key(&index))
+        };
+        self.done.iter().filter(has).filter(|done| done.amount == amount).map(|done| done.amount).sum()
     }
 
     /// Whether somebody has registered the wallet.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use farthing_tests::demo::PASSPHRASE;
-use farthing_wallet::Wallet;
+use farthing_wallet::{Options, Wallet};
 
 use crate::{
     books::PURPOSES,
@@ -39,40 +39,66 @@ impl World {
 
     /// Months later everything is claimed or taken back, by whoever is first. Then wallets, accounts and fees are all there is.
     pub(crate) async fn end_life(&mut self) {
-        self.take(&[(Step::Register, Mishap::Nothing)]).await;
-        self.set_policy(Terms::FIRST).await;
-        self.pass_days(MONTHS_LATER).await;
-        self.race().await;
-        self.take(&[(Step::Redeem { wallet: GROCER, amount: 1_000_000 }, Mishap::Nothing)]).await;
-        self.pass_days(1).await;
+        let quiet = |step| (step, Mishap::Nothing);
+        self.take(&[quiet(Step::Register)]).await;
         self.set_policy(Terms::WIDE).await;
+        self.settle_and_count().await;
+        self.set_policy(Terms::FIRST).await;
+        let contested = |from, to| quiet(Step::Pay { from, to, purpose: "", amount: 100_000 });
+        for (one, other) in [(0, 1), (GROCER, NEWCOMER)] {
+            self.take(&[contested(one, other), contested(other, one)]).await;
+        }
+        self.pass_days(MONTHS_LATER).await;
+        self.take(&[0, 1, GROCER, NEWCOMER].map(|wallet| quiet(Step::Renew { wallet }))).await;
+        // More than comes back in a day, and so in parts.
+        self.take(&[quiet(Step::Refund { wallet: 1 })]).await;
+        self.take(&[quiet(Step::Redeem { wallet: GROCER, amount: 1_000_000 })]).await;
+        self.set_policy(Terms::WIDE).await;
+        self.pass_days(1).await;
+        // A claim that was written down before its payment was taken back, and is sent when it is too late.
+        self.take(&[(Step::Receive { wallet: 1, join: false }, Mishap::KilledBeforeSent)]).await;
+        self.take(&[quiet(Step::Refund { wallet: 0 })]).await;
         self.race().await;
         self.settle_and_count().await;
         for (number, name) in PURPOSES {
             assert_eq!(self.books.waiting(number, |_| true), 0, "nobody has what was paid for {name:?}");
         }
         self.restore(0).await;
+        self.follow().await;
     }
 
-    /// Payees claim and payers take back, at the same time.
+    /// Payees claim and payers take back, all at the same time.
     async fn race(&mut self) {
         self.find_links().await;
-        let both = |wallet| [Step::Receive { wallet, join: true }, Step::Refund { wallet: (wallet + 1) % WALLETS }];
-        for wallet in 0..WALLETS {
-            self.take(&both(wallet).map(|step| (step, Mishap::Nothing))).await;
-        }
+        let both = |wallet: usize| {
+            let mut both = [Step::Receive { wallet, join: true }, Step::Refund { wallet }];
+            // A wallet does one after the other: of two that pay each other both begin with the same payments.
+            both.rotate_left(wallet % 2);
+            both.map(|step| (step, Mishap::Nothing))
+        };
+        let steps: Vec<_> = (0..WALLETS).flat_map(both).collect();
+        self.take(&steps).await;
     }
 
     /// A wallet comes back from its words as it is, by what is in the logs.
     async fn restore(&mut self, number: usize) {
         let (path, connection) = (self.path("restored"), self.cluster.connection());
         let purse = &self.purses[number];
-        let restored = Wallet::create_from_words(&path, PASSPHRASE, &connection, &purse.words, self.options());
+        let options = Options { attempts_max: 4, ..self.options() };
+        let restored = Wallet::create_from_words(&path, PASSPHRASE, &connection, &purse.words, options);
         let restored = restored.await.unwrap();
         restored.restore(Some(&purse.identity), Arc::new(|_, _| ())).await.unwrap();
         assert_eq!(restored.holdings().await, purse.wallet().holdings().await, "wallet {number} is restored");
         assert_eq!(restored.balance().await, purse.wallet().balance().await, "wallet {number} is restored");
         restored.close().await;
+    }
+
+    /// A follower, who knows nobody's secrets, has nothing against either log.
+    async fn follow(&self) {
+        let sizes = [self.cluster.issuance_log_size().await.unwrap(), self.cluster.payment_log_size().await.unwrap()];
+        let mut follower = self.cluster.start_follower().unwrap();
+        follower.verified(sizes).await.unwrap();
+        follower.stop().await.unwrap();
     }
 
     /// How much was really tried.

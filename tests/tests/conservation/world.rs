@@ -2,7 +2,7 @@
 
 mod others;
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use farthing_ecash::{amount::Amount, identity::Identity};
 use farthing_issuer::keys::KeyPeriods;
@@ -20,8 +20,8 @@ use crate::{
     terms::Terms,
 };
 
-/// 2026-03-02 12:00 in Luxembourg (UTC+1).
-const NOON: i64 = 1_772_449_200;
+/// 2025-03-03 12:00 in Luxembourg (UTC+1). In the past: followers wait for days to come.
+const NOON: i64 = 1_740_999_600;
 /// Two keys follow each other within the months of a history, and payments do not take money under the first any more.
 const PERIODS: KeyPeriods = KeyPeriods { issue_days: 60, accept_days: 20, exchange_days: 2_000 };
 /// What everybody has in the account of each purpose.
@@ -98,7 +98,12 @@ impl World {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(NOON));
-        let setup = Setup { clock: clock.clone(), key_periods: PERIODS, ..Setup::with_policy(&Terms::FIRST.text()) };
+        let setup = Setup {
+            clock: clock.clone(),
+            key_periods: PERIODS,
+            checkpoint_interval: Duration::from_millis(100),
+            ..Setup::with_policy(&Terms::FIRST.text())
+        };
         let cluster = Cluster::start(&dir.path().join("servers"), setup).await.unwrap();
         let (purses, invitations, books) = (Vec::new(), Vec::new(), Books::default());
         let (asked, requests, links, amounts, replayed) = (Vec::new(), Vec::new(), BTreeSet::new(), 0, 0);
