@@ -1,9 +1,11 @@
-//! The game of docs/PROTOCOL.md section 10: two wallets, one of them acts, and an adversary that holds both databases, the
-//! private parts and the issuing key guesses which.
+//! The game of docs/PROTOCOL.md section 10: two wallets, one of them acts, and an adversary that holds what issuer and redeemer
+//! store of them and the issuing key guesses which.
 //!
-//! It is told more than issuer and redeemer ever know: which credentials the two wallets could use, the transactions that
-//! issued them, and after each round who it was. What section 10 says is seen is the same for both: the statement, the number
-//! of inputs, the day, validity and expiry. Their amounts, totals and purposes are not.
+//! It has both logs with their proofs; and of each wallet, by name, its registration and withdrawal with their private parts, its
+//! account and its directory entry. It is told more than issuer and redeemer ever know: which credentials the two wallets could
+//! use, the transactions that issued them, and after each round who it was. What section 10 says is seen is the same for both:
+//! the statement, the number of inputs, the day, validity and expiry. Their amounts, totals and purposes are not. When wallets
+//! act, and over which connections, is no part of this game.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, non_snake_case)]
 
 #[path = "town/layout.rs"]
@@ -16,6 +18,7 @@ mod town;
 use std::collections::HashSet;
 
 use farthing_ecash::{
+    account::AccountKey,
     calendar::Day,
     coin::Coin,
     credential::{Credential, issue::Answer},
@@ -30,17 +33,20 @@ use town::{Dweller, MEALS, Paid, Sequence, TODAY, Town};
 /// How far from its mean a sum of fair coins may be, in standard deviations.
 const DEVIATIONS: f64 = 5.0;
 
-fn rounds() -> usize {
-    std::env::var("FARTHING_LONG").map_or(900, |_| 10_000)
-}
+/// Rounds of all statements together.
+const ROUNDS: usize = 10_000;
+/// Of each statement. One of the two may have nothing left to take back before the other.
+const EACH: usize = ROUNDS.div_ceil(3) + ROUNDS / 25;
 
 /// What the adversary has to guess about.
 struct Round<'t> {
     transaction: &'t Transaction,
     answer: &'t Answer,
     presented: Vec<Presented>,
-    /// For each wallet the transactions that issued what it could use now.
+    /// For each wallet the transactions that issued what it could use now, and those that it made under its name.
     origins: [Vec<&'t (Transaction, Answer)>; 2],
+    /// For each wallet what else the issuer has of it.
+    private: [&'t [Vec<u8>]; 2],
 }
 
 /// Links by algebra: a presentation that fits a credential of one wallet and none of the other's.
@@ -58,7 +64,9 @@ fn by_strings(round: &Round) -> Option<usize> {
     let shown = strings(round.transaction, &[&round.answer.to_bytes()]);
     let of = |wallet: usize| -> HashSet<[u8; 8]> {
         let origins = round.origins[wallet].iter();
-        origins.flat_map(|(transaction, answer)| strings(transaction, &[&answer.to_bytes()])).collect()
+        let logged = origins.flat_map(|(transaction, answer)| strings(transaction, &[&answer.to_bytes()]));
+        let private = round.private[wallet].iter().flat_map(|bytes| bytes.windows(8));
+        logged.chain(private.map(|window| window.try_into().unwrap())).collect()
     };
     let [zero, one] = [of(0), of(1)];
     let shares = |own: &HashSet<_>, other: &HashSet<_>| own.difference(other).any(|string| shown.contains(string));
@@ -154,10 +162,13 @@ fn toss(coins: &mut Sequence) -> usize {
 /// Of each wallet, the place in the log of what issued something that it holds.
 type Origins = [Vec<usize>; 2];
 
-fn round<'t>(town: &'t Town, origins: &Origins) -> Round<'t> {
-    let (transaction, answer) = town.log.last().unwrap();
-    let origins = [0, 1].map(|wallet| origins[wallet].iter().map(|place| &town.log[*place]).collect());
-    Round { transaction, answer, presented: presented(transaction), origins }
+fn round<'t>(game: &'t Game, origins: &Origins) -> Round<'t> {
+    let (log, players) = (&game.town.log, &game.players);
+    let (transaction, answer) = log.last().unwrap();
+    let known = |wallet: usize| origins[wallet].iter().chain(&players[wallet].named).map(|place| &log[*place]);
+    let origins = [0, 1].map(|wallet| known(wallet).collect());
+    let private = [0, 1].map(|wallet| players[wallet].private.as_slice());
+    Round { transaction, answer, presented: presented(transaction), origins, private }
 }
 
 /// The place of the newest entry.
@@ -175,6 +186,9 @@ struct Player {
     state: usize,
     notes: Vec<(Credential<Note>, usize)>,
     paid: Vec<(Paid, usize)>,
+    /// What it did under its name, and what issuer and directory have of it.
+    named: Vec<usize>,
+    private: Vec<Vec<u8>>,
 }
 
 struct Game {
@@ -194,8 +208,16 @@ impl Game {
         let player = |(name, amount, purpose)| {
             let dweller = town.register(name);
             let state = newest(&town);
+            let mut private = vec![
+                dweller.identity.pid().to_bytes().to_vec(),
+                dweller.keys.encryption_key().to_bytes().to_vec(),
+                AccountKey::of(&dweller.keys).to_bytes().to_vec(),
+                town.private.last().unwrap().clone(),
+            ];
             let coin = (town.withdraw_for(&dweller, 20_000_000 + 5 * amount, purpose), newest(&town));
-            Player { dweller, amount, purpose, coin, state, notes: Vec::new(), paid: Vec::new() }
+            private.push(town.private.last().unwrap().clone());
+            let named = vec![state, newest(&town)];
+            Player { dweller, amount, purpose, coin, state, notes: Vec::new(), paid: Vec::new(), named, private }
         };
         let players = [("alice@bank.example", 150, UNRESTRICTED), ("bob@bank.example", 1_900, MEALS)].map(player);
         Self { town, carol, carols_coin, players, coins: Sequence::new("coins of the game") }
@@ -252,36 +274,41 @@ impl Game {
 }
 
 #[test]
-fn no_better_than_chance() {
-    // Refunds end when one of the two has nothing left to take back.
-    let each = rounds().div_ceil(3) + rounds() / 25;
+fn no_better_than_chance_at_who_paid_and_who_took_back() {
     let mut game = Game::new();
-    let [mut pay, mut claim, mut refund] = [(); 3].map(|()| Score::default());
+    let [mut pay, mut refund] = [(); 2].map(|()| Score::default());
     let mut guesses = Sequence::new("guesses");
-    for _ in 0..each {
+    for _ in 0..EACH {
         let (wallet, origins) = game.pay();
-        pay.play(&game.town, &round(&game.town, &origins), wallet, &mut guesses);
-    }
-    for _ in 0..each {
-        let (wallet, origins) = game.claim();
-        claim.play(&game.town, &round(&game.town, &origins), wallet, &mut guesses);
+        pay.play(&game.town, &round(&game, &origins), wallet, &mut guesses);
     }
     // What was paid has expired.
     game.town.day = Day::new(TODAY.get() + 110);
     while let Some((wallet, origins)) = game.refund() {
-        refund.play(&game.town, &round(&game.town, &origins), wallet, &mut guesses);
+        refund.play(&game.town, &round(&game, &origins), wallet, &mut guesses);
     }
-    assert!(pay.rounds + claim.rounds + refund.rounds >= rounds());
+    assert!(pay.rounds + EACH + refund.rounds >= ROUNDS);
     pay.assert_chance("pay");
-    claim.assert_chance("claim");
     refund.assert_chance("refund");
+}
+
+#[test]
+fn no_better_than_chance_at_who_received() {
+    let mut game = Game::new();
+    let mut claim = Score::default();
+    let mut guesses = Sequence::new("guesses at claims");
+    for _ in 0..EACH {
+        let (wallet, origins) = game.claim();
+        claim.play(&game.town, &round(&game, &origins), wallet, &mut guesses);
+    }
+    claim.assert_chance("claim");
 }
 
 /// The same adversary sees what a worse protocol would show.
 #[test]
 fn the_adversary_would_see_a_leak() {
     let mut game = Game::new();
-    let (mut linked, mut shared, mut biased) = (Score::default(), Score::default(), Score::default());
+    let [mut linked, mut shared, mut named, mut biased] = [(); 4].map(|()| Score::default());
     let mut guesses = Sequence::new("guesses");
     for number in 0..400u32 {
         let before = game.players.each_ref().map(|player| player.coin.0.to_secret_bytes());
@@ -294,7 +321,7 @@ fn the_adversary_would_see_a_leak() {
         let r = curve25519_dalek::Scalar::from(number + 2);
         let (a, D) = (A * r, A * (issuing_key(&game.town) + e) * r);
         let naive = Presented { kind: "coin".to_owned(), a, D, Abar: D - a * e };
-        let shown = Round { presented: vec![naive], ..round(&game.town, &origins) };
+        let shown = Round { presented: vec![naive], ..round(&game, &origins) };
         linked.play(&game.town, &shown, wallet, &mut guesses);
 
         // A ciphertext is used a second time.
@@ -304,9 +331,17 @@ fn the_adversary_would_see_a_leak() {
         let source = issuing.as_bytes()[from.field("ct-self").at.clone()].to_vec();
         bytes[to.field("ct-self").at.clone()].copy_from_slice(&source);
         let repeated = Transaction::from_bytes(&bytes).unwrap();
-        let shown =
-            Round { transaction: &repeated, answer: &answer, presented: Vec::new(), ..round(&game.town, &origins) };
+        let shown = Round { transaction: &repeated, answer: &answer, presented: Vec::new(), ..round(&game, &origins) };
         shared.play(&game.town, &shown, wallet, &mut guesses);
+
+        // The nonce is a part of the key of the account.
+        let mut bytes = transaction.as_bytes().to_vec();
+        let at = to.field("nonce").at.clone();
+        let account = AccountKey::of(&game.players[wallet].dweller.keys).to_bytes();
+        bytes[at.clone()].copy_from_slice(&account[..at.len()]);
+        let telling = Transaction::from_bytes(&bytes).unwrap();
+        let shown = Round { transaction: &telling, answer: &answer, presented: Vec::new(), ..round(&game, &origins) };
+        named.play(&game.town, &shown, wallet, &mut guesses);
 
         // One bit of the nonce is the wallet's in four of five rounds.
         let mut bytes = transaction.as_bytes().to_vec();
@@ -314,11 +349,11 @@ fn the_adversary_would_see_a_leak() {
         let told = if number % 5 == 0 { toss(&mut guesses) } else { wallet };
         bytes[at] = bytes[at] & !1 | u8::from(told == 1);
         let marked = Transaction::from_bytes(&bytes).unwrap();
-        let shown =
-            Round { transaction: &marked, answer: &answer, presented: Vec::new(), ..round(&game.town, &origins) };
+        let shown = Round { transaction: &marked, answer: &answer, presented: Vec::new(), ..round(&game, &origins) };
         biased.play(&game.town, &shown, wallet, &mut guesses);
     }
     assert_eq!((linked.right, linked.by_algebra), (400, 400));
     assert_eq!((shared.right, shared.by_strings), (400, 400));
+    assert_eq!((named.right, named.by_strings), (400, 400));
     assert!(biased.advantage() > DEVIATIONS, "{} of {}", biased.right, biased.rounds);
 }

@@ -14,10 +14,14 @@ use farthing_ecash::{
     identity::Identity,
     statement::Statement,
 };
-use farthing_service::private_file;
+use farthing_service::{
+    clock::{Clock as _, SystemClock, next_midnight},
+    private_file,
+};
 use farthing_wallet::{
     OperationState, Options, PendingReason, Receipt, RegisterOutcome, RequestId, Wallet, WalletError,
 };
+use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use crate::cluster::{Cluster, Setup};
@@ -87,6 +91,11 @@ struct Script<'a> {
 /// The first thing that was not as said.
 pub async fn run(dir: &Path, out: &mut (dyn Write + Send)) -> Result<Cluster, Failure> {
     writeln!(out, "Farthing, the main job: an issuer, a redeemer and two wallets, over gRPC and TLS 1.3.\n")?;
+    let left = time_left_today()?;
+    if left < STORY {
+        writeln!(out, "It is nearly midnight in {ZONE}: the story begins on the new day.")?;
+        tokio::time::sleep(left).await;
+    }
     let cluster = Cluster::start(dir, Setup::with_policy(include_str!("demo/policy.toml"))).await?;
     let (currency, words) = (Currency::new("EUR", 6)?, Zeroizing::default());
     let options = Options::default();
@@ -109,6 +118,19 @@ pub async fn run(dir: &Path, out: &mut (dyn Write + Send)) -> Result<Cluster, Fa
     script.live().await?;
     check!(script.verified == VERIFIED.len(), "{} of {} steps were verified", script.verified, VERIFIED.len());
     Ok(script.cluster)
+}
+
+/// The time zone of the demo's policy.
+const ZONE: &str = "Europe/Luxembourg";
+
+/// More than the main job takes, whose caps are those of one day.
+const STORY: Duration = Duration::from_secs(120);
+
+/// Up to the next midnight.
+fn time_left_today() -> Result<Duration, Failure> {
+    let now = SystemClock::default().unix_seconds();
+    let midnight = next_midnight(now, &TimeZone::get(ZONE)?);
+    Ok(Duration::from_secs(midnight.abs_diff(now)))
 }
 
 /// The file by which a directory is known to be a demo's, and may be removed.
