@@ -119,6 +119,7 @@ async fn notes_in_parts_and_back_at_their_payer_are_verified() {
     assert_eq!(bob.receive().await.unwrap().available, eur("12.00"));
     pay("14.00").await;
     pass_days(72).await;
+    alice.renew().await.unwrap();
     assert_eq!(alice.refund(None).await.unwrap().refunded.len(), 1);
     pass_days(1).await;
     assert_eq!(alice.refund(None).await.unwrap().available, eur("27.98"));

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use farthing_ecash::{amount::Amount, identity::Identity, statement::Statement};
 use farthing_service::clock::ManualClock;
-use farthing_wallet::{OperationState, Options, PendingReason, Receipt, RequestId, Wallet, WalletError};
+use farthing_wallet::{OperationState, Options, PendingReason, Receipt, RenewOutcome, RequestId, Wallet, WalletError};
 use zeroize::Zeroizing;
 
 use super::{Failure, Script};
@@ -170,6 +170,11 @@ impl Town<'_> {
         let waits = early.pending.iter().all(|pending| pending.reason == PendingReason::NotExpired);
         check!(early.refunded.is_empty() && waits && early.pending.len() == 2, "it came back in its month: {early:?}");
         self.pass_days(TO_FEBRUARY_DAYS).await?;
+        // Registrations have ended with the year. Renewing shows whose wallet it is, so wallets do nothing else in that call.
+        for name in ["eva", "grocer"] {
+            let renewed = self.script.with(name, async |wallet: &Wallet| wallet.renew().await).await?;
+            check!(matches!(renewed, RenewOutcome::Renewed(_)), "{name} has not renewed: {renewed:?}");
+        }
 
         // The grocer has not claimed the last 2.00 EUR and does so now, in the moment in which Eva takes back what she can.
         let (received, back) = tokio::join!(
