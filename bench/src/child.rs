@@ -13,7 +13,8 @@ use std::{
 use clap::Subcommand;
 use farthing_issuer::{self as issuer, Issuer, config::Listeners};
 use farthing_proto::v1::{
-    GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest, SubmitTransactionResponse,
+    AttestRequest, AttestResponse, GetRedeemerRequest, GetRedeemerResponse, SubmitTransactionRequest,
+    SubmitTransactionResponse,
     redeemer_service_server::{RedeemerService, RedeemerServiceServer},
 };
 use farthing_redeemer::{self as redeemer, Handles, Redeemer};
@@ -227,6 +228,10 @@ impl RedeemerService for Echo {
     ) -> Result<Response<SubmitTransactionResponse>, Status> {
         // Two outputs of 96 bytes and a proof of 64.
         Ok(Response::new(SubmitTransactionResponse { answer: vec![7; 256], log_index: 1 << 20 }))
+    }
+
+    async fn attest(&self, _: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
+        Ok(Response::new(AttestResponse::default()))
     }
 }
 

@@ -230,6 +230,9 @@ pub struct ReceiveReport {
     pub pending: Vec<PendingPayment>,
     /// What is claimed on which day, if nothing else arrives: the days in their order.
     pub plan: Vec<PlannedPart>,
+    /// The plan goes on after this month, the last one for which the wallet is registered: it has to be renewed in it, which
+    /// [`Wallet::receive`](crate::Wallet::receive) does by itself.
+    pub renew_in: Option<Month>,
     /// What may still be received today of money for anything; `None` is unlimited.
     pub left_today: Option<Amount>,
     /// What the wallet can spend for anything now.
@@ -382,6 +385,9 @@ pub struct RefundReport {
     pub received: Vec<OutgoingPayment>,
     /// Payments that nobody is known to have claimed and that are not taken back yet.
     pub pending: Vec<PendingRefund>,
+    /// A plan goes on after this month, the last one for which the wallet is registered: it has to be renewed in it, which
+    /// [`Wallet::receive`](crate::Wallet::receive) does by itself.
+    pub renew_in: Option<Month>,
     /// What the wallet can spend now.
     pub available: Amount,
     /// Why taking back did not come to an end, for people.

@@ -218,6 +218,7 @@ impl WalletService for WalletApi {
             left_today: report.left_today.map(Amount::get),
             not_renewed: report.not_renewed.unwrap_or_default(),
             links: report.links.into_iter().map(encode::link).collect(),
+            renew_in: report.renew_in.map(|month| month.to_string()).unwrap_or_default(),
         }))
     }
 
@@ -232,6 +233,7 @@ impl WalletService for WalletApi {
             received: report.received.into_iter().map(encode::outgoing).collect(),
             pending: report.pending.into_iter().map(encode::pending_refund).collect(),
             available: report.available.get(),
+            renew_in: report.renew_in.map(|month| month.to_string()).unwrap_or_default(),
         }))
     }
 

@@ -130,9 +130,9 @@ async fn renew(wallet: &Wallet) {
     }
 }
 
-/// Whether to move some money, or to renew, at this look. Right after a rotation that tells who has moved and who has not, so looks are many and
-/// chance is small: on the average five days pass, or an eighth of the time that is left. No memory is needed for that, so it
-/// outlives restarts.
+/// Whether to move some money, or to renew, at this look. Right after a rotation that tells who has moved and who has not, so
+/// looks are many and chance is small: on the average five days pass, or an eighth of the time that is left. No memory is
+/// needed for that, so it outlives restarts.
 fn is_time(days_left: u32, chance: u32) -> bool {
     comes((days_left * ROLL_OVER_DAY / 8).min(5 * ROLL_OVER_DAY), chance)
 }

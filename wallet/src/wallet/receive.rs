@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use farthing_ecash::{
     amount::Amount,
-    calendar::Day,
+    calendar::{Day, Month},
     claim,
     policy::{UNLIMITED, UNRESTRICTED},
     rule::Rule,
@@ -108,6 +108,7 @@ impl Inner {
         report.plan = waiting.days();
         report.pending = waiting.pending(&book, &terms)?;
         let state = book.state()?;
+        report.renew_in = renew_in(report.plan.iter(), state.attributes());
         let unrestricted = claim_rule(&terms, state.attributes(), UNRESTRICTED);
         report.left_today =
             unrestricted.and_then(|rule| left_today(state.attributes(), rule.attributes(), terms.header.day));
@@ -315,6 +316,12 @@ pub(super) fn planned<'p>(parts: impl Iterator<Item = &'p Part<u64>>) -> Vec<Pla
         }
     }
     days
+}
+
+/// The month in which the wallet has to be renewed for a plan to hold, when it goes on after that: the last one of its validity.
+pub(super) fn renew_in<'p>(mut plan: impl Iterator<Item = &'p PlannedPart>, state: &WalletState) -> Option<Month> {
+    let validity = state.validity();
+    plan.any(|part| part.day.month() > validity).then_some(validity)
 }
 
 /// Why a payment of this value, for which there is a rule, waits.

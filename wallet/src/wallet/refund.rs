@@ -8,7 +8,11 @@ use getrandom::{
     rand_core::{Rng as _, UnwrapErr},
 };
 
-use super::{Progress, inner::Inner, receive::planned};
+use super::{
+    Progress,
+    inner::Inner,
+    receive::{planned, renew_in},
+};
 use crate::{
     book::{Book, HeldRefundable},
     error::WalletError,
@@ -104,6 +108,8 @@ impl Inner {
         let book = self.book.lock().await;
         report.received = received(&book, &terms, &before, which, asked);
         report.pending = pending(&book, &terms, asked)?;
+        let plans = report.pending.iter().flat_map(|pending| &pending.plan);
+        report.renew_in = renew_in(plans, book.state()?.attributes());
         report.available = book.available(UNRESTRICTED);
         Ok(report)
     }

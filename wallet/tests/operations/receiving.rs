@@ -6,9 +6,12 @@ use std::sync::{
 };
 
 use farthing_ecash::{amount::Amount, calendar::Day, statement::Statement};
+use farthing_proto::v1::{ReceiveRequest, wallet_service_server::WalletService as _};
 use farthing_wallet::{
-    HistoryItem, OperationKind, OperationState, PendingReason, PlannedPart, ReceiveReport, Receiving, RequestId, Wallet,
+    HistoryItem, OperationKind, OperationState, PendingReason, PlannedPart, ReceiveReport, Receiving, RequestId,
+    Wallet, service::WalletApi,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::bank::{Bank, TODAY, identity};
 
@@ -31,6 +34,8 @@ async fn what_is_over_a_cap_waits_and_says_until_when() {
     }
     let report = bob.receive().await.unwrap();
     assert_eq!(report.claimed.iter().map(|payment| payment.amount.get()).collect::<Vec<_>>(), [600, 400]);
+    // The plan goes on in January, and the wallet is registered until December.
+    assert_eq!(report.renew_in, Some(Day::from_civil(2026, 12, 1).unwrap().month()));
     // 10.00 a day, 15.00 a month: nothing is left for today, 5.00 for the month.
     let [month, large, day] = report.pending.as_slice() else { panic!("three wait") };
     let (tomorrow, december) = (Day::new(TODAY + 1), |day| Day::from_civil(2026, 12, day).unwrap());
@@ -83,6 +88,7 @@ async fn a_payment_above_every_cap_is_claimed_in_parts() {
     );
     let [rest] = report.pending.as_slice() else { panic!("the rest waits") };
     assert_eq!((rest.payment.amount, rest.payment.total, rest.over_by), (eur(1_300), eur(2_300), eur(1_300)));
+    assert_eq!(report.renew_in, None, "it ends in December");
     let received =
         |items: Vec<HistoryItem>| items.into_iter().find(|item| item.kind == OperationKind::Receive).unwrap();
     let item = received(bob.history(None, 10).await.items);
@@ -139,6 +145,26 @@ async fn claims_show_nothing_together_unless_their_owner_asks() {
     let report = join(&bob).await;
     assert_eq!((report.claimed.len(), report.available), (12, eur(2 * 186)));
     assert_eq!(bank.count(Statement::Claim), 13);
+}
+
+/// A call of another program says it, or the daemon's owner has said it for all calls.
+#[tokio::test]
+async fn programs_ask_for_joined_claims_too() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[10_000]).await;
+    let bob = bank.wallet("bob").await;
+    let mut claims = 0;
+    for (daemon_joins, join, made) in [(false, false, 3), (false, true, 1), (true, false, 1)] {
+        for _ in 0..3 {
+            pay(&alice, 20).await;
+        }
+        let api = WalletApi::new(bob.clone(), CancellationToken::new()).joining(daemon_joins);
+        let call = ReceiveRequest { links: Vec::new(), join };
+        let answer = api.receive(tonic::Request::new(call)).await.unwrap().into_inner();
+        assert_eq!(answer.claimed.len(), 3);
+        claims += made;
+        assert_eq!(bank.count(Statement::Claim), claims, "{daemon_joins} {join}");
+    }
 }
 
 async fn join(wallet: &Wallet) -> ReceiveReport {

@@ -43,6 +43,7 @@ pub(in crate::cli) fn received(answer: &v1::ReceiveResponse, money: &Money) -> S
         text += &format!("Waiting: {amount}{}: {why}\n", incoming_remarks(&payment));
     }
     text += &plan_text("claimed", &answer.plan, money);
+    text += &renewal_text(&answer.renew_in);
     if !answer.not_renewed.is_empty() {
         text += &format!("The registration is not renewed yet: {}\n", printable(&answer.not_renewed));
     }
@@ -63,6 +64,7 @@ pub(in crate::cli) fn received(answer: &v1::ReceiveResponse, money: &Money) -> S
         "claimed": answer.claimed.iter().map(incoming).collect::<Vec<_>>(),
         "pending": pending.collect::<Vec<_>>(),
         "plan": plan(&answer.plan),
+        "renew_in": optional(&answer.renew_in),
         "left_today": answer.left_today,
         "not_renewed": optional(&answer.not_renewed),
         "links": answer.links.iter().map(link_outcome).collect::<Vec<_>>(),
@@ -104,6 +106,7 @@ pub(in crate::cli) fn refunded(answer: &v1::RefundResponse, money: &Money) -> Sh
         days.extend(pending.plan.iter().cloned());
     }
     text += &plan_text("taken back", &joined(days), money);
+    text += &renewal_text(&answer.renew_in);
     text += &available(answer.available, "", money);
     let pending = answer.pending.iter().map(|pending| {
         let mut document = outgoing(&pending.payment.clone().unwrap_or_default());
@@ -116,6 +119,7 @@ pub(in crate::cli) fn refunded(answer: &v1::RefundResponse, money: &Money) -> Sh
         "refunded": answer.refunded.iter().map(outgoing).collect::<Vec<_>>(),
         "received": answer.received.iter().map(outgoing).collect::<Vec<_>>(),
         "pending": pending.collect::<Vec<_>>(),
+        "renew_in": optional(&answer.renew_in),
         "available": answer.available,
         "currency": money.document(),
     });
@@ -151,6 +155,17 @@ fn plan_text(what: &str, plan: &[v1::PlannedPart], money: &Money) -> String {
         text += &format!("Plan: {} more can be {what} until {}.\n", money.text(sum), last.day);
     }
     text
+}
+
+/// What a plan takes for granted.
+fn renewal_text(month: &str) -> String {
+    if month.is_empty() {
+        return String::new();
+    }
+    let month = printable(month);
+    format!(
+        "For that the registration has to be renewed in {month}: `farthing receive` and the daemon do it by themselves then.\n"
+    )
 }
 
 fn plan(parts: &[v1::PlannedPart]) -> Value {
@@ -310,6 +325,7 @@ mod tests {
             received: vec![payment(400)],
             pending: vec![waiting],
             available: 100,
+            renew_in: "2027-06".into(),
         };
         let shown = refunded(&answer, &euro());
         assert_eq!(
@@ -317,6 +333,7 @@ mod tests {
             "Took back 1.00 of 4.00 EUR paid to bob@bank.example\n\
              4.00 EUR paid to bob@bank.example were received by the payee in time.\n\
              Waiting: 4.00 EUR paid to bob@bank.example: can be taken back from 2027-02 on, unless it is claimed before.\n\
+             For that the registration has to be renewed in 2027-06: `farthing receive` and the daemon do it by themselves then.\n\
              1.00 EUR can be spent.\n"
         );
         assert_eq!(shown.document["pending"][0]["refundable_from"], "2027-02");
