@@ -63,7 +63,7 @@ impl World {
         for (number, name) in PURPOSES {
             assert_eq!(self.books.waiting(number, |_| true), 0, "nobody has what was paid for {name:?}");
         }
-        self.restore(0).await;
+        self.restore("the end", &[0, 1, NEWCOMER]).await;
         self.follow().await;
     }
 
@@ -80,17 +80,20 @@ impl World {
         self.take(&steps).await;
     }
 
-    /// A wallet comes back from its words as it is, by what is in the logs.
-    async fn restore(&mut self, number: usize) {
-        let (path, connection) = (self.path("restored"), self.cluster.connection());
-        let purse = &self.purses[number];
-        let options = Options { attempts_max: 4, ..self.options() };
-        let restored = Wallet::create_from_words(&path, PASSPHRASE, &connection, &purse.words, options);
-        let restored = restored.await.unwrap();
-        restored.restore(Some(&purse.identity), Arc::new(|_, _| ())).await.unwrap();
-        assert_eq!(restored.holdings().await, purse.wallet().holdings().await, "wallet {number} is restored");
-        assert_eq!(restored.balance().await, purse.wallet().balance().await, "wallet {number} is restored");
-        restored.close().await;
+    /// Wallets come back from their words as they are, by what is in the logs.
+    pub(crate) async fn restore(&self, when: &str, wallets: &[usize]) {
+        for &number in wallets {
+            let (path, connection) = (self.path(&format!("{when}-{number}")), self.cluster.connection());
+            let options = Options { attempts_max: 4, ..self.options() };
+            let purse = &self.purses[number];
+            let restored = Wallet::create_from_words(&path, PASSPHRASE, &connection, &purse.words, options);
+            let restored = restored.await.unwrap();
+            restored.restore(Some(&purse.identity), Arc::new(|_, _| ())).await.unwrap();
+            let whose = format!("wallet {number}, restored in {when}");
+            assert_eq!(restored.balance().await, purse.wallet().balance().await, "{whose}");
+            assert_eq!(restored.holdings().await, purse.wallet().holdings().await, "{whose}");
+            restored.close().await;
+        }
     }
 
     /// A follower, who knows nobody's secrets, has nothing against either log.
