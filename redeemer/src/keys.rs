@@ -1,6 +1,7 @@
 //! The issuing keys that are accepted: from the same files as the issuer's. More may come while the redeemer runs.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -65,17 +66,22 @@ pub(crate) fn missing(old: &KeyRing, new: &KeyRing, today: Day) -> Option<KeyId>
     needed.map(|key| key.id()).find(|id| new.get(id).is_none())
 }
 
-/// Leaves out the keys that the issuer has not announced: followers would see rules under a key that nobody knows. An
-/// issuer that does not answer is believed to announce them when it starts.
-pub(crate) async fn announced(ring: KeyRing, issuer: &Issuer) -> KeyRing {
+/// Leaves out the keys that the issuer has not announced: followers would see rules under a key that nobody knows. While the
+/// issuer does not answer, the keys in `published`, under which there are rules, are known; if there are none yet, it is believed
+/// to announce all when it starts.
+pub(crate) async fn announced(ring: KeyRing, issuer: &Issuer, published: &BTreeSet<KeyId>) -> KeyRing {
     // The only key has to be right.
     if ring.iter().count() < 2 {
         return ring;
     }
-    let Ok(issuance) = issuer.issuance_checkpoint().await else { return ring };
-    let (known, unknown): (Vec<_>, Vec<_>) = ring.iter().partition(|key| issuance.announces(key.public().id()));
+    let issuance = issuer.issuance_checkpoint().await;
+    let is_known = |key: &&SigningKey| match &issuance {
+        Ok(issuance) => issuance.announces(key.public().id()),
+        Err(_) => published.is_empty() || published.contains(&key.public().id()),
+    };
+    let (known, unknown): (Vec<_>, Vec<_>) = ring.iter().partition(is_known);
     for key in &unknown {
-        tracing::warn!(key = %key.public().id(), "the issuer has not announced this key: it is not used before");
+        tracing::warn!(key = %key.public().id(), "the issuer has not announced this key, as far as is known: it is not used before");
     }
     if unknown.is_empty() {
         return ring;

@@ -180,7 +180,7 @@ impl Redeemer {
         let day = Arc::new(LogicalDay::start(store.clone(), clock.clone(), zone, accepted_day).await?);
         let log = Arc::new(PaymentLog::new(store.clone(), day.clone()));
         let issuer = Arc::new(Issuer::new(issuer, store.clone(), issuer_log_key));
-        let keys = keys::announced(keys, &issuer).await;
+        let keys = keys::announced(keys, &issuer, &policy::keys_with_rules(&store).await?).await;
         if keys.current(log.today()).is_none() {
             return Err(RunError::NoCurrentKey(log.today()));
         }

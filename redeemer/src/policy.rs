@@ -26,6 +26,7 @@ use farthing_store::{Batch, Outcome};
 pub use difference::diff_files;
 pub use file::{check_file, load};
 
+pub(crate) use self::publish::keys_with_rules;
 use self::publish::{NEWEST, NEWEST_KEY, Published};
 use crate::{
     error::{RunError, SubmitError},

@@ -4,7 +4,7 @@
 //! is the same to the byte, and the next epoch otherwise. Its body, and its rules signed under every key, are written to the
 //! log in one step with the new epoch, before anybody can use them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farthing_ecash::{
     amount::Currency,
@@ -15,7 +15,7 @@ use farthing_ecash::{
     rule::sign_rules,
 };
 use farthing_policy::Policy;
-use farthing_store::{Batch, Outcome, READ_ITEMS_MAX, Space};
+use farthing_store::{Batch, Outcome, READ_ITEMS_MAX, Space, Store};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 
 use super::PublishedPolicy;
@@ -241,6 +241,19 @@ async fn entry_at(log: &PaymentLog, index: u64) -> Result<Entry, RunError> {
     let damaged = || RunError::Damaged("index of policies and rules");
     let record = log.read(index).await?.ok_or_else(damaged)?;
     Entry::from_bytes(&record.entry).map_err(|_| damaged())
+}
+
+/// The keys under which rules of any policy are published.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn keys_with_rules(store: &Store) -> Result<BTreeSet<KeyId>, RunError> {
+    let mut found = BTreeSet::new();
+    for (place, _) in store.scan_prefix(RULES_ENTRY, &[], READ_ITEMS_MAX).await? {
+        let key = place.as_chunks::<32>().0.last().copied().ok_or(RunError::Damaged("the place of a rule"))?;
+        found.insert(KeyId::new(key));
+    }
+    Ok(found)
 }
 
 fn rules_key(hash: PolicyHash, key: KeyId) -> Vec<u8> {

@@ -56,6 +56,8 @@ pub(crate) struct Books {
     pub(crate) answers_to_lose: Mutex<u32>,
     /// The keys that the issuer says it has announced; without any, it does not say.
     pub(crate) announced: Mutex<Vec<KeyId>>,
+    /// It tells nothing of its log.
+    pub(crate) is_silent: Mutex<bool>,
     /// Something has come in.
     pub(crate) changed: Notify,
 }
@@ -75,6 +77,7 @@ impl Default for Books {
             look_ups: Mutex::default(),
             answers_to_lose: Mutex::default(),
             announced: Mutex::default(),
+            is_silent: Mutex::default(),
             changed: Notify::default(),
         }
     }
@@ -175,6 +178,9 @@ impl RedemptionService for Service {
         &self,
         _: Request<GetIssuanceCheckpointRequest>,
     ) -> Result<Response<GetIssuanceCheckpointResponse>, Status> {
+        if *self.0.is_silent.lock().unwrap() {
+            return Err(Status::unavailable("not now"));
+        }
         let withdrawn = *self.0.withdrawn.lock().unwrap();
         let signer = self.0.log_key.lock().unwrap();
         let mut size = self.0.issuance_size.lock().unwrap();

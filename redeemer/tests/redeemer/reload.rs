@@ -301,3 +301,27 @@ async fn a_new_key_is_taken_once_the_issuer_has_announced_it() {
     running.submit(&alice.swap(&after, &[first.coin(&alice.keys, 500)], None)).await.unwrap();
     running.stop().await;
 }
+
+/// Followers would find rules under a key that nobody knows.
+#[tokio::test]
+async fn a_restart_without_the_issuer_takes_no_key_that_was_not_in_use_before() {
+    let mut world = watched().await;
+    world.put_key("a.key", world.mint());
+    let id = |mint: &Mint| mint.key().public().id();
+    *world.books.announced.lock().unwrap() = vec![id(world.mint())];
+    world.start().await.stop().await;
+
+    let second = Mint::new(world.mint().key().public().currency(), TODAY + 2, TODAY + 400);
+    world.put_key("b.key", &second);
+    let second_id = id(&second);
+    world.mints.push(second);
+    *world.books.is_silent.lock().unwrap() = true;
+    let running = world.start().await;
+    world.told_in("keys.status", "whether the new key is announced is not known").await;
+    assert_eq!(running.get().await.rules.len(), 1);
+    *world.books.is_silent.lock().unwrap() = false;
+    world.books.announced.lock().unwrap().push(second_id);
+    world.told_in("keys.status", "in use: 2").await;
+    assert_eq!(running.get().await.rules.len(), 2);
+    running.stop().await;
+}
