@@ -26,10 +26,9 @@ const FINISH_EVERY: Duration = Duration::from_secs(30);
 /// A day.
 const ROLL_OVER_DAY: Duration = Duration::from_secs(86_400);
 
-/// Times between two refunds, at random: a payment that nobody claimed comes back within days of its month, no two of a wallet
+/// The mean time to the next refund: a payment that nobody claimed comes back within days of its month, no two of a wallet
 /// together, and not at once when all wallets' payments of a month expire.
-const REFUND_AFTER_MIN: Duration = Duration::from_secs(3_600);
-const REFUND_AFTER_MAX: Duration = Duration::from_secs(24 * 3_600);
+const REFUND_MEAN: Duration = Duration::from_secs(12 * 3_600);
 
 /// Goes on until `shutdown` is cancelled. Writes the currency into the endpoint's file once the wallet knows it.
 pub(super) async fn tend(
@@ -44,14 +43,14 @@ pub(super) async fn tend(
         let mut finish_at = Instant::now();
         let mut rest = Rest::new(wallet.cursor().await, finish_at);
         let mut receive_at = receive_every.map(|every| Instant::now() + jittered(every));
-        let mut refund_at = Instant::now() + between(REFUND_AFTER_MIN, REFUND_AFTER_MAX);
         loop {
-            let next = receive_at.map_or(finish_at, |receive_at| receive_at.min(finish_at)).min(refund_at);
+            let next = receive_at.map_or(finish_at, |receive_at| receive_at.min(finish_at));
             sleep_until(next).await;
             if Instant::now() >= finish_at {
                 finish(&wallet).await;
                 roll_over(&wallet).await;
                 renew(&wallet).await;
+                refund(&wallet).await;
                 if settings.consolidate {
                     consolidate(&wallet, &mut rest).await;
                 }
@@ -63,10 +62,6 @@ pub(super) async fn tend(
             {
                 receive(&wallet, settings.join).await;
                 receive_at = Some(Instant::now() + jittered(every));
-            }
-            if Instant::now() >= refund_at {
-                refund(&wallet).await;
-                refund_at = Instant::now() + between(REFUND_AFTER_MIN, REFUND_AFTER_MAX);
             }
         }
     };
@@ -167,9 +162,9 @@ async fn receive(wallet: &Wallet, join: bool) {
     }
 }
 
-/// Takes back at most one payment.
+/// Takes back at most one payment, at a time that chance decides.
 async fn refund(wallet: &Wallet) {
-    if !wallet.has_refundable().await {
+    if !comes(REFUND_MEAN, UnwrapErr(SysRng).next_u32()) || !wallet.has_refundable().await {
         return;
     }
     match wallet.refund_any().await {
@@ -181,12 +176,6 @@ async fn refund(wallet: &Wallet) {
         }
         Err(error) => tracing::warn!("cannot take payments back: {error}"),
     }
-}
-
-/// A time between two, at random.
-fn between(least: Duration, most: Duration) -> Duration {
-    let thousandths = UnwrapErr(SysRng).next_u32() % 1_001;
-    least + most.saturating_sub(least).saturating_mul(thousandths) / 1_000
 }
 
 /// Between four and six fifths of the time: a wallet that asks by the clock is known by it.
@@ -217,9 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn refunds_are_spread_over_a_day() {
-        let times: Vec<_> = (0..64).map(|_| between(REFUND_AFTER_MIN, REFUND_AFTER_MAX)).collect();
-        assert!(times.iter().all(|time| (REFUND_AFTER_MIN..=REFUND_AFTER_MAX).contains(time)));
-        assert!(times.iter().max() > times.iter().min().map(|least| *least + REFUND_AFTER_MIN).as_ref());
+    fn a_refund_comes_twice_a_day_on_the_average() {
+        let chances = (0..=u32::MAX).step_by(1 << 12);
+        let all = chances.clone().count();
+        let first = chances.filter(|chance| comes(REFUND_MEAN, *chance)).count();
+        // Two looks a minute: one of 1,440.
+        assert!((all / 1_442..=all / 1_438).contains(&first), "{first} of {all}");
     }
 }
