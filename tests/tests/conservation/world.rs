@@ -146,17 +146,20 @@ impl World {
         let mut begun = Vec::new();
         for (step, mishap) in steps {
             if let Some((wallet, errand)) = self.begin(step, *mishap) {
-                begun.push((wallet, errand));
+                begun.push((wallet, self.purses[wallet].killed, errand));
             }
         }
         for (step, _) in steps {
             self.operate(step).await;
         }
-        for (wallet, errand) in begun {
+        for (wallet, killed, errand) in begun {
             let brought = self.purses[wallet].wait(errand).await.unwrap_or_default();
             self.links.extend(brought.link.map(|link| (NEWCOMER, link)));
             self.requests.extend(brought.request.map(|request| (wallet, request)));
-            brought.error.as_ref().inspect(|error| others::check_honest(error));
+            // What else a killed wallet was about ended in its middle.
+            if self.purses[wallet].killed == killed {
+                brought.error.as_ref().inspect(|error| others::check_honest(error));
+            }
         }
         self.purses.iter_mut().for_each(Purse::calm);
         for (step, _) in steps {
