@@ -181,6 +181,7 @@ async fn a_command_that_was_killed_is_finished_by_the_next_which_says_so() {
     let mut available = eur("20.00").get();
     for (arguments, cost) in [
         (&["pay", BOB, "1.00"][..], eur("1.01").get()),
+        (&["pay", "new@person.example", "1.00", "--unregistered"][..], eur("1.01").get()),
         (&["redeem", "2.00"][..], eur("2.00").get()),
         (&["withdraw", "3.00"][..], eur("3.00").get().wrapping_neg()),
     ] {
@@ -202,6 +203,8 @@ async fn a_command_that_was_killed_is_finished_by_the_next_which_says_so() {
 
         let next = alice.run(&["balance"]).unwrap();
         assert!(text(&next).contains("Finished what an earlier command began"), "{arguments:?}: {}", text(&next));
+        // What the payee needs was not shown by the command that was killed.
+        assert_eq!(text(&next).contains("\nfarthing:claim/"), arguments.contains(&"--unregistered"), "{}", text(&next));
         available = available.wrapping_sub(cost);
         let (_, balance) = alice.json(&["balance"]).unwrap();
         assert_eq!(balance["available"], available, "{arguments:?}");

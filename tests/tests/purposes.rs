@@ -244,6 +244,11 @@ async fn commands_name_the_purpose() {
     let (_, info) = eva.json(&["info"]).unwrap();
     assert_eq!(info["account_restricted"][0]["amount"], 2_000_000, "{info}");
 
+    // For a request it does not count: goods are handed over for money that can be claimed.
+    let (_, request) = bookshop.json(&["request", "2.00", "--memo", "a book"]).unwrap();
+    let uri = request["uri"].as_str().unwrap();
+    assert_eq!(eva.json(&["pay", uri, "--purpose", "meal"]).unwrap().0, 0);
+
     let (code, report) = bookshop.json(&["receive"]).unwrap();
     assert_eq!((code, report["claimed"].as_array().map(Vec::len)), (0, Some(0)), "{report}");
     assert_eq!(report["pending"][0]["reason"], "not_allowed");
@@ -251,6 +256,13 @@ async fn commands_name_the_purpose() {
     let shown = bookshop.run(&["receive"]).unwrap();
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains(&format!("After {expires} it can go back to its payer.")), "{shown}");
+
+    let (_, made) = bookshop.json(&["requests"]).unwrap();
+    let made = &made["requests"][0];
+    assert_eq!((made["state"].as_str(), &made["received"], &made["claimed"]), (Some("unusable"), &0.into(), &0.into()));
+    assert_eq!(made["unusable"], 2_000_000);
+    let payment = &made["payments"][0];
+    assert_eq!((payment["purpose"].as_str(), &payment["claimed"]), (Some("meal"), &0.into()), "{made}");
 
     let (_, listed) = admin(&["list"]);
     assert!(listed.contains("0.00 EUR + 2.00 EUR for meal only"), "{listed}");

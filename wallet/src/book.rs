@@ -36,6 +36,7 @@ use crate::{
 };
 
 pub(crate) use edit::Edit;
+pub(crate) use inquiry::Paid;
 
 /// Keys of the records of which there is one.
 const PROFILE: RecordId = RecordId::new([0; 16]);

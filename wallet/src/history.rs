@@ -119,6 +119,8 @@ pub struct HistoryItem {
     pub unix_seconds: i64,
     /// The transaction in the log: of a received payment the payer's; of an operation that was rebuilt the last one.
     pub transaction_id: Option<TransactionId>,
+    /// Of an operation that was rebuilt: the transactions before, whose ids were told. They name it as the last one does.
+    pub earlier_ids: Vec<TransactionId>,
     /// Its entry: in the issuance log for register and withdraw, otherwise in the payment log. `None` until it is known.
     pub log_index: Option<u64>,
     /// Of a received payment: how much of it is claimed.
@@ -156,6 +158,19 @@ pub struct PaidNote {
 }
 
 impl HistoryItem {
+    /// The item of an operation with this transaction, instead of those before.
+    pub(crate) fn sent_as(mut self, id: TransactionId) -> Self {
+        let before = self.transaction_id.replace(id);
+        self.earlier_ids.extend(before);
+        self.earlier_ids.retain(|earlier| *earlier != id);
+        self
+    }
+
+    /// Whether the transaction is the item's, or one that was sent before it.
+    pub(crate) fn is_named(&self, id: TransactionId) -> bool {
+        self.transaction_id == Some(id) || self.earlier_ids.contains(&id)
+    }
+
     /// The item of a received payment of which so much is claimed, in this entry.
     pub(crate) fn claimed(mut self, value: Amount, index: u64) -> Self {
         self.claimed = sum(self.claimed, value);

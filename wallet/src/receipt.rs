@@ -116,12 +116,14 @@ pub(crate) fn transaction(leaf: &[u8]) -> Option<(String, Core)> {
 impl Inner {
     /// The receipt of a transaction in the history.
     pub(crate) async fn log_receipt(&self, id: TransactionId) -> Result<String, WalletError> {
-        let (log, index) = {
+        let (id, log, index) = {
             let book = self.book.lock().await;
             book.check_not_stopped()?;
             let item = book.item_of_transaction(id).filter(|item| item.state != OperationState::Failed);
             let item = item.ok_or(WalletError::TransactionUnknown)?;
-            (Log::of(item.kind), item.log_index.ok_or(WalletError::TransactionUnknown)?)
+            let index = item.log_index.ok_or(WalletError::TransactionUnknown)?;
+            // The one of its transactions that is in the log.
+            (item.transaction_id.unwrap_or(id), Log::of(item.kind), index)
         };
         let (receipt, leaf) = self.entry_receipt(log, index).await?;
         if transaction(&leaf).is_none_or(|(_, core)| core.id() != id) {

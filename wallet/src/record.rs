@@ -1,6 +1,9 @@
 //! What the vault keeps, as JSON inside encrypted records. Secrets and other bytes are hexadecimal.
 
-use std::{collections::BTreeMap, fmt, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, io,
+};
 
 use farthing_ecash::{amount::Amount, calendar::Month, identity::Identity, seed::Nonce, transaction::TransactionId};
 use farthing_proto::v1::ErrorReason;
@@ -152,6 +155,9 @@ pub(crate) struct Trust {
     /// Names of purposes by their numbers, which never mean something else later: of all policies that were in force.
     #[serde(default)]
     pub(crate) purposes: BTreeMap<u32, String>,
+    /// The purposes of money that a wallet can claim, by its class: of the newest policy that was in force.
+    #[serde(default)]
+    pub(crate) accepted: BTreeMap<u32, BTreeSet<u32>>,
     /// A log has shown two truths; where the evidence is.
     pub(crate) stopped: Option<String>,
 }
@@ -290,6 +296,8 @@ pub(crate) struct StoredItem {
     memo: String,
     unix_seconds: i64,
     transaction_id: Option<Hex>,
+    #[serde(default)]
+    earlier_ids: Vec<Hex>,
     log_index: Option<u64>,
     /// Of items that an earlier version wrote, whose payments were claimed in one part.
     #[serde(default, skip_serializing)]
@@ -336,6 +344,7 @@ impl From<&HistoryItem> for StoredItem {
             memo: item.memo.clone(),
             unix_seconds: item.unix_seconds,
             transaction_id: item.transaction_id.map(|id| Hex::new(id.as_bytes())),
+            earlier_ids: item.earlier_ids.iter().map(|id| Hex::new(id.as_bytes())).collect(),
             log_index: item.log_index,
             claim_index: None,
             claimed: item.claimed.get(),
@@ -364,7 +373,7 @@ impl TryFrom<StoredItem> for HistoryItem {
 
     fn try_from(stored: StoredItem) -> Result<Self, WalletError> {
         let wrong = || WalletError::Damaged { what: "an item of the history is malformed".to_owned() };
-        let transaction_id = stored.transaction_id.map(|id| id.as_bytes().try_into().map(TransactionId::new));
+        let named = |id: &Hex| id.as_bytes().try_into().map(TransactionId::new).map_err(|_| wrong());
         let request_id = stored.request_id.map(|id| id.as_bytes().try_into().map(RequestId::new));
         let failure = stored.failure.map(|(reason, message)| ItemFailure {
             reason: ErrorReason::from_reason(&reason).unwrap_or_default(),
@@ -385,7 +394,8 @@ impl TryFrom<StoredItem> for HistoryItem {
             payee: stored.payee.map(|payee| Identity::parse(&payee)).transpose()?,
             memo: stored.memo,
             unix_seconds: stored.unix_seconds,
-            transaction_id: transaction_id.transpose().map_err(|_| wrong())?,
+            transaction_id: stored.transaction_id.as_ref().map(named).transpose()?,
+            earlier_ids: stored.earlier_ids.iter().map(named).collect::<Result<_, _>>()?,
             log_index: stored.log_index,
             claimed: Amount::new(if stored.claim_index.is_some() { stored.amount } else { stored.claimed }),
             claim_indices: stored.claim_indices.into_iter().chain(stored.claim_index).collect(),
@@ -422,6 +432,7 @@ mod tests {
             memo: "lunch \"and\"\n\u{1f35e}".to_owned(),
             unix_seconds: -1,
             transaction_id: Some(TransactionId::new([3; 32])),
+            earlier_ids: vec![TransactionId::new([2; 32])],
             log_index: Some(0),
             claimed: Amount::new(3),
             claim_indices: vec![5, 8],

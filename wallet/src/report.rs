@@ -258,8 +258,13 @@ pub struct RequestInfo {
     pub unix_seconds: i64,
     /// How it stands.
     pub state: RequestState,
-    /// What was paid for it in all, claimed or not yet.
+    /// What was paid for it in all and is claimed or can be.
     pub received: Amount,
+    /// What of it is claimed: money of the wallet.
+    pub claimed: Amount,
+    /// What was paid for it besides and the wallet's class may not receive, by the policy that the wallet has seen last: it goes
+    /// back to its payer.
+    pub unusable: Amount,
     /// The payments, oldest first: more than one when it was paid in parts or more than once.
     pub payments: Vec<HistoryItem>,
 }
@@ -277,6 +282,8 @@ pub enum RequestState {
     Paid,
     /// More than it asks for was paid: too much, or more than once.
     Overpaid,
+    /// Nothing was paid but money that the wallet's class may not receive: it goes back to its payer.
+    Unusable,
 }
 
 /// What became of a link.

@@ -194,6 +194,7 @@ impl WalletService for WalletApi {
         let id = id.try_into().map_err(|_| Refusal::field("payment_id", "must be 32 bytes"))?;
         let link = self.wallet.link(TransactionId::new(id)).await.map_err(refused)?;
         Ok(Response::new(v1::GetLinkResponse {
+            payment_id: link.payment_id().as_bytes().to_vec(),
             link: link.to_string(),
             amount: link.amount().get(),
             memo: link.memo().to_owned(),

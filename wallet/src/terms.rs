@@ -1,13 +1,13 @@
 //! What transactions are built under, as the servers say it and the wallet believes it: pinned at the first contact, checked
 //! against this machine's clock, rules verified.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farthing_ecash::{
     calendar::Day,
     credential::Credential,
     keys::{KeyId, PublicKey},
-    policy::{PolicyBody, UNRESTRICTED},
+    policy::{PolicyBody, REFUND_ONLY, RuleLine, UNRESTRICTED},
     rule::{self, Rule},
     transaction::Header,
     validity::ValidityCalendar,
@@ -59,6 +59,18 @@ impl Terms {
             purpose: name.to_owned(),
             known: self.purposes().map(|(_, name)| name.to_owned()).collect(),
         })
+    }
+
+    /// The purposes of money that a wallet can claim, by its class: a rule for refunds only is none, nor is one whose caps do
+    /// not even allow the smallest payment.
+    pub(crate) fn accepted(&self) -> BTreeMap<u32, BTreeSet<u32>> {
+        let least = self.policy.terms().minimum;
+        let claims = |line: &&RuleLine| line.purpose_out != REFUND_ONLY && line.day_cap.min(line.month_cap) >= least;
+        let mut accepted = BTreeMap::<u32, BTreeSet<u32>>::new();
+        for line in self.policy.rules().iter().filter(claims) {
+            accepted.entry(line.class).or_default().insert(line.purpose);
+        }
+        accepted
     }
 
     /// Numbers and names of the policy's purposes.

@@ -29,6 +29,15 @@ use crate::{
     wallet::Holding,
 };
 
+/// A payment for a request.
+pub(crate) struct Paid<'b> {
+    pub(crate) item: &'b HistoryItem,
+    /// What waits of it and can be claimed, minor units.
+    pub(crate) usable: u64,
+    /// What waits of it and goes back to its payer: the class may not receive it.
+    pub(crate) unusable: u64,
+}
+
 impl Book {
     /// Whose wallet it is, from the beginning of the registration on.
     pub(crate) fn identity(&self) -> Result<Option<Identity>, WalletError> {
@@ -307,15 +316,15 @@ impl Book {
         self.items.values().map(|(_, item)| item).find(|item| item.request_id == Some(request_id))
     }
 
-    /// The item of this transaction.
+    /// The item of this transaction, or of one that was sent in its place later.
     pub(crate) fn item_of_transaction(&self, id: TransactionId) -> Option<&HistoryItem> {
-        self.items.values().map(|(_, item)| item).find(|item| item.transaction_id == Some(id))
+        self.items.values().map(|(_, item)| item).find(|item| item.is_named(id))
     }
 
     /// The payment that this transaction made: whoever pays himself has another item of the same transaction.
     pub(crate) fn payment_made(&self, id: TransactionId) -> Option<&HistoryItem> {
         let mut items = self.items.values().map(|(_, item)| item);
-        items.find(|item| item.transaction_id == Some(id) && item.kind == OperationKind::Pay)
+        items.find(|item| item.is_named(id) && item.kind == OperationKind::Pay)
     }
 
     /// The operation of an item.
@@ -333,13 +342,32 @@ impl Book {
         self.items.last_key_value().map_or(1, |(number, _)| number + 1)
     }
 
+    /// How much waits of each received payment that a wallet of this class can claim, and how much that it cannot, by the
+    /// number of the item: by the policy that was in force last, so that no server need be asked.
+    fn waiting_of(&self) -> BTreeMap<u64, (u64, u64)> {
+        let class = self.state.as_ref().map(|state| state.attributes().class());
+        let accepted = class.and_then(|class| self.trust.accepted.get(&class));
+        let mut waiting: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        for note in self.notes.values() {
+            let attributes = note.credential.attributes();
+            let (usable, unusable) = waiting.entry(note.item).or_default();
+            let fits = accepted.is_some_and(|accepted| accepted.contains(&attributes.purpose()));
+            let sum = if fits { usable } else { unusable };
+            *sum = sum.saturating_add(attributes.value().get());
+        }
+        waiting
+    }
+
     /// The requests that this wallet made, newest first, each with what was paid for it, oldest first.
-    pub(crate) fn requests(&self) -> Vec<(Reference, &StoredRequest, Vec<&HistoryItem>)> {
-        let mut paid: BTreeMap<Reference, Vec<&HistoryItem>> = BTreeMap::new();
-        let received = self.items.values().map(|(_, item)| item).filter(|item| item.kind == OperationKind::Receive);
-        for item in received.filter(|item| item.state != OperationState::Failed) {
-            if let Some(reference) = item.reference {
-                paid.entry(reference).or_default().push(item);
+    pub(crate) fn requests(&self) -> Vec<(Reference, &StoredRequest, Vec<Paid<'_>>)> {
+        let waiting = self.waiting_of();
+        let mut paid: BTreeMap<Reference, Vec<Paid<'_>>> = BTreeMap::new();
+        for item in self.items.values().map(|(_, item)| item).filter(|item| item.kind == OperationKind::Receive) {
+            let (usable, unusable) = waiting.get(&item.number).copied().unwrap_or_default();
+            let Some(reference) = item.reference else { continue };
+            // What its payer has taken back is no payment; what was claimed of it before stays one.
+            if item.claimed > Amount::ZERO || usable > 0 || unusable > 0 {
+                paid.entry(reference).or_default().push(Paid { item, usable, unusable });
             }
         }
         let requests = self

@@ -15,7 +15,7 @@ use super::{args::Global, exit::Exit, output::Output, problem::Problem, progress
 use crate::{
     daemon,
     error::WalletError,
-    history::OperationState,
+    history::{OperationKind, OperationState},
     report::Resumed,
     service::WalletApi,
     wallet::{Options, Wallet},
@@ -200,6 +200,9 @@ async fn resume(wallet: &Wallet, output: &Output, meter: &Meter, patience: Durat
             let currency = wallet.known_currency().await;
             for operation in resumed {
                 output.note(resumed_text(&operation, &show::Money::new(currency.clone())));
+                if let Some(handover) = handover(wallet, &operation).await {
+                    output.note(handover);
+                }
             }
         }
         Err(error) => output.note(format_args!("Cannot finish what an earlier command began: {error}")),
@@ -219,6 +222,13 @@ fn resumed_text(resumed: &Resumed, money: &show::Money) -> String {
         OperationState::Pending => format!("Still not finished from an earlier command: the {what}{amount}{why}"),
         OperationState::Failed => format!("The {what}{amount} of an earlier command was refused, no money moved{why}"),
     }
+}
+
+/// What the payer has to hand over, once the payment to somebody who is not registered is in the log.
+async fn handover(wallet: &Wallet, resumed: &Resumed) -> Option<String> {
+    let paid = resumed.item.as_ref().filter(|item| item.unregistered && item.kind == OperationKind::Pay)?;
+    let link = wallet.link(paid.transaction_id?).await.ok()?;
+    Some(show::handover(&link.to_string(), link.payment_id().as_bytes(), &link.refundable_from().to_string()))
 }
 
 /// `None` when it takes longer. What was begun goes on.

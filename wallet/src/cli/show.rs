@@ -24,7 +24,7 @@ mod trust;
 pub(super) use disclosure::{income, payment};
 pub(super) use history::history;
 pub(super) use info::{Place, info};
-pub(super) use moves::{link, paid, redeemed, renewed, withdrawn};
+pub(super) use moves::{handover, link, paid, redeemed, renewed, withdrawn};
 pub(super) use receipts::{received, refunded};
 pub(super) use request::{few, request, requests};
 pub(super) use trust::{gone_on, trust};

@@ -65,11 +65,13 @@ impl Inner {
         challenge: Option<&Challenge>,
         payee: Option<Identity>,
     ) -> Result<PaymentFile, WalletError> {
-        let (index, known, keys) = {
+        let (id, index, known, keys) = {
             let book = self.book.lock().await;
             let item = book.payment_made(id).filter(|item| item.state != OperationState::Failed);
             let item = item.ok_or(WalletError::TransactionUnknown)?;
-            (item.log_index.ok_or(WalletError::TransactionUnknown)?, item.payee.clone(), book.keys()?)
+            let index = item.log_index.ok_or(WalletError::TransactionUnknown)?;
+            // The one of its transactions that is in the log.
+            (item.transaction_id.unwrap_or(id), index, item.payee.clone(), book.keys()?)
         };
         let payee = payee.or(known).ok_or(WalletError::PayeeUnknown)?;
         let log = Log::Payments;

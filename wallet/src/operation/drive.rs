@@ -175,12 +175,11 @@ impl Inner {
             let refundable_from = outputs.refundables.first().map(|paid| paid.note().attributes().expiry().plus(1));
             items.change(number, |item| HistoryItem {
                 state: OperationState::Done,
-                transaction_id: Some(transaction_id),
                 log_index: Some(log_index),
                 refundable_from: refundable_from.filter(|_| statement == Statement::Pay),
                 paid_note,
                 fee,
-                ..item
+                ..item.sent_as(transaction_id)
             });
         }
         // The item that parts of a note or payment belong to; of a payment just made its own.
@@ -370,7 +369,7 @@ impl<'b> Items<'b> {
 impl Draft {
     /// The item of an operation with this transaction.
     fn label(&self, item: HistoryItem) -> HistoryItem {
-        HistoryItem { transaction_id: Some(self.transaction.id()), fee: Amount::new(self.fee), ..item }
+        HistoryItem { fee: Amount::new(self.fee), ..item.sent_as(self.transaction.id()) }
     }
 }
 

@@ -354,7 +354,7 @@ impl<'b> Intake<'b> {
             None => self.inbox.copies |= !self.book.is_restoring(),
         }
         let item = match known {
-            Some(item) => HistoryItem { transaction_id: Some(id), log_index: Some(index), ..item },
+            Some(item) => HistoryItem { log_index: Some(index), ..item.sent_as(id) },
             // A claim has no item of its own: it finishes those of its payments.
             None if core.statement() == Statement::Claim => return Ok(None),
             None => HistoryItem {

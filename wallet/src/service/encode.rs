@@ -104,6 +104,7 @@ pub(super) fn item(item: &HistoryItem) -> v1::HistoryItem {
         memo: item.memo.clone(),
         unix_seconds: item.unix_seconds,
         transaction_id: transaction_id(item),
+        earlier_transaction_ids: item.earlier_ids.iter().map(|id| id.as_bytes().to_vec()).collect(),
         request_id: item.request_id.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
         failure: item.failure.as_ref().map(|failure| failure.reason).unwrap_or_default().into(),
         purpose: item.purpose.clone(),
@@ -124,6 +125,7 @@ pub(super) fn request(info: &RequestInfo) -> v1::MadeRequest {
         RequestState::Partial => v1::RequestState::Partial,
         RequestState::Paid => v1::RequestState::Paid,
         RequestState::Overpaid => v1::RequestState::Overpaid,
+        RequestState::Unusable => v1::RequestState::Unusable,
     };
     v1::MadeRequest {
         uri: info.request.to_string(),
@@ -134,6 +136,8 @@ pub(super) fn request(info: &RequestInfo) -> v1::MadeRequest {
         expires_unix_seconds: info.request.expires.unwrap_or(0),
         state: state.into(),
         received: info.received.get(),
+        claimed: info.claimed.get(),
+        unusable: info.unusable.get(),
         payments: info.payments.iter().map(item).collect(),
     }
 }

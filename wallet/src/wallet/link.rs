@@ -71,8 +71,7 @@ impl Inner {
 
     pub(super) async fn link(&self, payment: TransactionId) -> Result<PaymentLink, WalletError> {
         let book = self.book.lock().await;
-        let item = book.item_of_transaction(payment).filter(|item| item.kind == OperationKind::Pay);
-        match item {
+        match book.payment_made(payment) {
             Some(item) if item.state == OperationState::Pending => Err(WalletError::LinkNotYet),
             Some(item) => book.link(item)?.ok_or(WalletError::NoLink),
             None => Err(WalletError::NoLink),

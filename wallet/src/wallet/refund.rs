@@ -16,7 +16,7 @@ use super::{
 use crate::{
     book::{Book, HeldRefundable},
     error::WalletError,
-    history::{HistoryItem, OperationKind},
+    history::HistoryItem,
     operation::{Intent, Refund, Season, Settled, SplitExpired, rule_for},
     plan::{self, Caps, Counters, Manner, Part, Piece, Step},
     report::{OutgoingPayment, PendingReason, PendingRefund, RefundReport},
@@ -42,10 +42,7 @@ impl Inner {
             let book = self.book.lock().await;
             book.state()?;
             match which {
-                Which::Payment(id) => {
-                    let paid = book.item_of_transaction(id).filter(|item| item.kind == OperationKind::Pay);
-                    Some(paid.ok_or(WalletError::TransactionUnknown)?.number)
-                }
+                Which::Payment(id) => Some(book.payment_made(id).ok_or(WalletError::TransactionUnknown)?.number),
                 Which::All | Which::AnyOne => None,
             }
         };

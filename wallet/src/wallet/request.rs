@@ -4,7 +4,7 @@ use farthing_ecash::amount::Amount;
 
 use super::{Order, inner::Inner};
 use crate::{
-    book::Edit,
+    book::{Edit, Paid},
     error::WalletError,
     payment_request::{PaymentRequest, check_memo},
     record::StoredRequest,
@@ -77,21 +77,26 @@ impl Inner {
             let currency = book.currency().ok_or(WalletError::NotRegistered)?;
             let request = PaymentRequest::new(to, stored.amount.map(Amount::new), &stored.memo, &currency)?;
             let request = PaymentRequest { reference: Some(reference), expires: stored.expires, ..request };
-            let received = payments.iter().map(|item| item.amount.get()).fold(0, u64::saturating_add);
+            let sum = |of: fn(&Paid<'_>) -> u64| payments.iter().map(of).fold(0, u64::saturating_add);
+            let (claimed, unusable) = (sum(|paid| paid.item.claimed.get()), sum(|paid| paid.unusable));
+            let received = claimed.saturating_add(sum(|paid| paid.usable));
             infos.push(RequestInfo {
-                state: state(&request, received, now),
+                state: state(&request, received, unusable, now),
                 request,
                 unix_seconds: stored.unix_seconds,
                 received: Amount::new(received),
-                payments: payments.into_iter().cloned().collect(),
+                claimed: Amount::new(claimed),
+                unusable: Amount::new(unusable),
+                payments: payments.into_iter().map(|paid| paid.item.clone()).collect(),
             });
         }
         Ok(infos)
     }
 }
 
-fn state(request: &PaymentRequest, received: u64, now: i64) -> RequestState {
+fn state(request: &PaymentRequest, received: u64, unusable: u64, now: i64) -> RequestState {
     match request.amount.map(Amount::get) {
+        _ if received == 0 && unusable > 0 => RequestState::Unusable,
         _ if received == 0 && request.is_over(now) => RequestState::Expired,
         _ if received == 0 => RequestState::Open,
         Some(wanted) if received < wanted => RequestState::Partial,

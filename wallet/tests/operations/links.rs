@@ -178,6 +178,44 @@ async fn the_payer_has_the_link_again_after_an_interruption_and_after_restoring(
     assert!(matches!(dave.link(deposit).await, Err(WalletError::NoLink)));
 }
 
+/// A payment that is built for another day has another id. The one that was told names it all the same.
+#[tokio::test]
+async fn the_id_that_was_told_names_the_payment_for_ever() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[5_000]).await;
+    bank.next(&[Fate::RequestLost]);
+    let pending = alice.place(order("dave", 300, "first"), RequestId::random()).await.unwrap();
+    let told = pending.item.transaction_id.unwrap();
+    bank.pass_days(1);
+    alice.close().await;
+    let alice = bank.reopen(&bank.dir("alice")).await;
+    let resumed = alice.resume().await.unwrap();
+    let item = resumed[0].item.clone().unwrap();
+    assert_eq!((item.state, item.earlier_ids.as_slice()), (OperationState::Done, [told].as_slice()));
+    let logged = item.transaction_id.unwrap();
+    assert_ne!(logged, told);
+
+    // Also from the vault.
+    alice.close().await;
+    let alice = bank.reopen(&bank.dir("alice")).await;
+    let link = alice.link(told).await.unwrap();
+    assert_eq!((link.payment_id(), link.to_string()), (logged, alice.link(logged).await.unwrap().to_string()));
+    assert_eq!(alice.receipt(told).await.unwrap(), alice.receipt(logged).await.unwrap());
+    assert!(alice.prove_payment(told, None, None).await.is_ok());
+    let waiting = alice.refund(Some(told)).await.unwrap().pending;
+    assert_eq!((waiting.len(), waiting[0].payment.payment_id), (1, logged));
+
+    // One that was accepted after all is the one that counts, in the book and in the log.
+    bank.next(&[Fate::Delayed]);
+    let pending = alice.place(order("dave", 200, ""), RequestId::random()).await.unwrap();
+    let first = pending.item.transaction_id.unwrap();
+    bank.release();
+    alice.resume().await.unwrap();
+    let item = alice.history(None, 1).await.items.remove(0);
+    assert_eq!((item.transaction_id, item.earlier_ids.len()), (Some(first), 0));
+    assert!(matches!(alice.link(first).await, Ok(link) if link.amount() == eur(200)));
+}
+
 /// The log has what a wallet claimed, and not by which link: a restored wallet that is given the link again must not take old
 /// coins for money.
 #[tokio::test]

@@ -26,7 +26,7 @@ pub(super) async fn link(arguments: &Link, session: &Session<'_>) -> Result<Exit
     let request = v1::GetLinkRequest { payment_id: arguments.id.0.to_vec() };
     let shown = session.with_wallet("looking", Asks::Nobody, async |wallet| {
         let answer = wallet.get_link(request).await?;
-        let mut shown = show::link(&answer, &arguments.id.0, &Money::new(wallet.known_currency().await));
+        let mut shown = show::link(&answer, &Money::new(wallet.known_currency().await));
         picture.show(&mut shown, &answer.link, session)?;
         Ok(shown)
     });

@@ -122,6 +122,7 @@ pub(super) fn item(item: &v1::HistoryItem) -> Value {
         "memo": optional(&item.memo),
         "time": time(item),
         "transaction_id": hex(&item.transaction_id),
+        "earlier_transaction_ids": item.earlier_transaction_ids.iter().map(|id| hex(id)).collect::<Vec<_>>(),
         "request_id": hex(&item.request_id),
         "failure": failure,
         "claimed": item.claimed,

@@ -65,7 +65,10 @@ pub(in crate::cli) fn paid(answer: &v1::PayResponse, request: &v1::PayRequest, m
     };
     let mut text = text + &available(answer.available, purpose, money);
     if answer.unregistered {
-        text += &handover(answer);
+        text += &match answer.link.as_str() {
+            "" => later(&answer.payment_id),
+            link => handover(link, &answer.payment_id, &answer.refundable_from) + "\n",
+        };
     }
     let mut document = outcome(answer.state(), request.amount, &request.request_id, answer.available, money);
     document["payment_id"] = hex(&answer.payment_id);
@@ -79,26 +82,30 @@ pub(in crate::cli) fn paid(answer: &v1::PayResponse, request: &v1::PayRequest, m
     Shown { text, document }
 }
 
-/// What a payer has to do for a payee who is not registered.
-fn handover(answer: &v1::PayResponse) -> String {
-    let id = hex(&answer.payment_id);
+/// What a payer has to do for a payee who is not registered, as long as the payment is not in the log.
+fn later(id: &[u8]) -> String {
+    let id = hex(id);
     let id = id.as_str().unwrap_or_default();
-    if answer.link.is_empty() {
-        return format!(
-            "The payee is not registered and needs a link: `farthing link {id}` shows it when the payment is finished.\n"
-        );
-    }
+    format!(
+        "The payee is not registered and needs a link: `farthing link {id}` shows it when the payment is finished.\n"
+    )
+}
+
+/// What a payer has to do for a payee who is not registered; the link is its last line.
+pub(in crate::cli) fn handover(link: &str, id: &[u8], refundable_from: &str) -> String {
+    let id = hex(id);
+    let id = id.as_str().unwrap_or_default();
     format!(
         "The payee is not registered. This link takes the money, with a wallet of that identity only; who else reads it learns \
          amount and memo, so hand it over in private. `farthing link {id}` shows it again. What nobody takes you can take back \
-         from {} on.\n{}\n",
-        printable(&answer.refundable_from),
-        printable(&answer.link)
+         from {} on.\n{}",
+        printable(refundable_from),
+        printable(link)
     )
 }
 
 /// The link of a payment.
-pub(in crate::cli) fn link(answer: &v1::GetLinkResponse, id: &[u8], money: &Money) -> Shown {
+pub(in crate::cli) fn link(answer: &v1::GetLinkResponse, money: &Money) -> Shown {
     let month = &answer.refundable_from;
     let text = format!(
         "{}\nIt is worth {} to the identity that was paid, in its wallet: `farthing receive LINK`. What nobody takes you can take \
@@ -109,7 +116,7 @@ pub(in crate::cli) fn link(answer: &v1::GetLinkResponse, id: &[u8], money: &Mone
     );
     let document = json!({
         "link": answer.link,
-        "payment_id": hex(id),
+        "payment_id": hex(&answer.payment_id),
         "amount": answer.amount,
         "memo": optional(&answer.memo),
         "refundable_from": month,

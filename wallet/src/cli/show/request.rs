@@ -60,7 +60,7 @@ pub(in crate::cli) fn requests(answer: &v1::ListRequestsResponse, money: &Money,
     }
     let text = match (terminal, answer.requests.is_empty()) {
         (true, true) => "Nothing was requested yet.\n".to_owned(),
-        (true, false) => table.aligned(),
+        (true, false) => table.aligned() + &unusable(&answer.requests, money),
         (false, _) => table.tab_separated(),
     };
     let document = json!({
@@ -78,12 +78,26 @@ fn state(made: &v1::MadeRequest) -> String {
     name(made.state().as_str_name(), "REQUEST_STATE_")
 }
 
+/// What a person has to know of payments that do not count.
+fn unusable(requests: &[v1::MadeRequest], money: &Money) -> String {
+    let line = |made: &v1::MadeRequest| {
+        format!(
+            "{} that were paid for {} cannot be claimed: your class may not receive such money, and it goes back to its payer.\n",
+            money.text(made.unusable),
+            printable(&made.reference)
+        )
+    };
+    requests.iter().filter(|made| made.unusable > 0).map(line).collect()
+}
+
 fn document(made: &v1::MadeRequest) -> Value {
     let payment = |item: &v1::HistoryItem| {
         json!({
             "payment_id": hex(&item.transaction_id),
             "amount": item.amount,
             "state": super::state(item.state()),
+            "claimed": item.claimed,
+            "purpose": optional(&item.purpose),
             "memo": optional(&item.memo),
         })
     };
@@ -93,6 +107,8 @@ fn document(made: &v1::MadeRequest) -> Value {
         "state": state(made),
         "amount": (made.amount > 0).then_some(made.amount),
         "received": made.received,
+        "claimed": made.claimed,
+        "unusable": made.unusable,
         "memo": optional(&made.memo),
         "time": time(made),
         "expires": (made.expires_unix_seconds > 0).then(|| history::utc(made.expires_unix_seconds)),
