@@ -1,7 +1,13 @@
 //! What a wallet shows to a verifier: commands of three people, real servers, and a verifier who has no wallet.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{fs, path::Path};
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use farthing_ecash::{
     amount::{Amount, Currency},
@@ -32,6 +38,19 @@ async fn set_up(cluster: &Cluster, dir: &Path, identity: &str) -> Farthing {
     assert_eq!(farthing.json(&register).unwrap().0, 0);
     cluster.credit(identity, eur("50.00")).await.unwrap();
     farthing
+}
+
+/// What a command says on a terminal on which this is typed. `None` where no terminal can be made.
+fn on_a_terminal(farthing: &Farthing, arguments: &[&str], typed: &str) -> Option<String> {
+    let command = farthing.command(arguments);
+    let quoted = |word: &OsStr| format!("'{}'", word.to_str().unwrap().replace('\'', r"'\''"));
+    let line: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).map(quoted).collect();
+    let mut script = Command::new("script");
+    script.args(["-qec", &line.join(" "), "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = script.spawn().ok()?;
+    running.stdin.take()?.write_all(typed.as_bytes()).unwrap();
+    let said = running.wait_with_output().unwrap();
+    Some(String::from_utf8_lossy(&said.stdout).into_owned())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,6 +100,14 @@ async fn a_verifier_believes_what_was_shown_to_it_and_nothing_else() {
         let arguments = [&["verify-proof", file], &asking[..], more].concat();
         office.json(&arguments).unwrap()
     };
+    let look = |file: &str, more: &[&str]| {
+        let arguments = [&["verify-proof", file, "--trust", &trust], more].concat();
+        office.json(&arguments).unwrap()
+    };
+    // Without a wallet somebody has to be named.
+    let (code, nobody) = office.json(&["verify-proof", &income, "--challenge", &mine]).unwrap();
+    assert_eq!((code, nobody["error"]["reason"].as_str()), (7, Some("NO_WALLET")), "{nobody}");
+    assert!(nobody["error"]["next"].as_str().unwrap().contains("--trust FILE"), "{nobody}");
     let refused = |outcome: (i32, serde_json::Value)| {
         assert_eq!((outcome.0, outcome.1["error"]["reason"].as_str()), (1, Some("NOT_PROVEN")), "{}", outcome.1);
     };
@@ -102,18 +129,42 @@ async fn a_verifier_believes_what_was_shown_to_it_and_nothing_else() {
     assert_eq!((code, &made["amount"], &made["payee"]), (0, &3_500_000.into(), &BOB.into()), "{made}");
     let (code, _) = bob.json(&["prove-payment", id, "--payee", BOB]).unwrap();
     assert_ne!(code, 0, "the payee has not paid it");
-    refused(check(&rent, &["--challenge", &other]));
+    refused(look(&rent, &["--challenge", &other]));
     let receipt = file("receipt.txt");
     assert_eq!(alice.json(&["receipt", id, "--output", &receipt]).unwrap().0, 0);
-    assert_eq!(check(&receipt, &[]).1["proof"], "receipt");
-    assert_eq!(check(&receipt, &["--challenge", &mine]).0, 2);
+    assert_eq!(look(&receipt, &[]).1["proof"], "receipt");
+    assert_eq!(look(&receipt, &["--challenge", &mine]).0, 2);
+    // What is for proofs of income only is not overlooked.
+    for (file, more) in [(&rent, &["--challenge", mine.as_str()][..]), (&receipt, &[])] {
+        assert_eq!(check(file, more).0, 2);
+        assert_eq!(look(file, &[more, &["--save", &kept]].concat()).0, 2);
+    }
+    // By mail, with the line ends of mail.
+    for (file, more) in
+        [(&rent, &["--challenge", mine.as_str()][..]), (&kept, &["--challenge", mine.as_str()]), (&receipt, &[])]
+    {
+        let mailed = format!("{file}.eml");
+        fs::write(&mailed, fs::read_to_string(file).unwrap().replace('\n', "\r\n")).unwrap();
+        assert_eq!(look(&mailed, more).0, 0, "{file}");
+    }
+    // On a terminal nothing is written before its owner has agreed.
+    let shown = file("shown.txt");
+    let arguments = ["prove-income", "--month", month, "--challenge", &mine, "-o", &shown];
+    for (answer, written) in [("n\n", false), ("y\n", true)] {
+        let Some(said) = on_a_terminal(&bob, &arguments, answer) else { break };
+        assert!(
+            said.contains("Show Housing Office that the owner of a wallet has received at least 4.75 EUR"),
+            "{said}"
+        );
+        assert_eq!(Path::new(&shown).exists(), written, "{said}");
+    }
 
     // Nothing of this is in a log; and what was attested or logged is checked when no server runs any more.
     assert_eq!(sizes, (cluster.payment_log_size().await.unwrap(), cluster.issuance_log_size().await.unwrap()));
     cluster.stop_servers().await.unwrap();
     let (code, shown) = check(&kept, &["--challenge", &mine]);
     assert_eq!((code, &shown["month_total_at_least"]), (0, &4_750_000.into()), "{shown}");
-    let (code, shown) = check(&rent, &["--challenge", &mine]);
+    let (code, shown) = look(&rent, &["--challenge", &mine]);
     assert_eq!((code, shown["proof"].as_str(), shown["payee"].as_str()), (0, Some("payment"), Some(BOB)), "{shown}");
     assert_eq!((&shown["amount"], &shown["transaction_id"]), (&3_500_000.into(), &id.into()));
     let (code, _) = check(&income, &["--challenge", &mine, "--timeout", "2s"]);

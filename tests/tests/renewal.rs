@@ -109,7 +109,9 @@ async fn a_renewal_keeps_counters_and_money_and_brings_class_and_validity() {
     assert!(matches!(bob.renew().await.unwrap(), RenewOutcome::NotDue { .. }));
 
     // Another class: of the wallet, when it renews. What it has received today counts on.
+    assert_eq!(bob.info().await.unwrap().new_class(), None);
     scene.cluster.set_class(BOB, "grocer").await.unwrap();
+    assert_eq!(bob.info().await.unwrap().new_class(), Some("grocer"));
     assert_eq!(registration(&bob).await, is("person", "2025-12"));
     let RenewOutcome::Renewed(renewed) = bob.renew().await.unwrap() else { panic!("not renewed") };
     assert_eq!((renewed.class_name.as_str(), renewed.valid_through.to_string().as_str()), ("grocer", "2025-12"));
@@ -199,6 +201,8 @@ async fn a_lost_wallet_is_followed_by_the_next_and_never_are_both_alive() {
     scene.pass(22).await;
     assert!(matches!(next.receive().await, Err(WalletError::RegistrationWaits { .. })));
     lost.receive().await.unwrap();
+    // What is not taken back is not, because it is not renewed.
+    assert!(lost.refund(None).await.unwrap().not_renewed.unwrap().contains("revoked"));
 
     scene.pass(1).await;
     assert!(next.receive().await.unwrap().claimed.is_empty(), "it registers");

@@ -80,6 +80,16 @@ pub(crate) struct Piece<K> {
     pub(crate) value: u64,
     /// Those of the rule under which it is taken.
     pub(crate) caps: Caps,
+    /// The first month in which its payer may take it back instead; `None` when that is over, or was never possible. Whoever
+    /// splits a note before ends that (`docs/PROTOCOL.md` section 6).
+    pub(crate) returns: Option<Month>,
+}
+
+impl<K> Piece<K> {
+    /// The month of its return, if that has come on this day.
+    fn may_be_gone(&self, day: Day) -> Option<Month> {
+        self.returns.filter(|month| *month <= day.month())
+    }
 }
 
 /// How notes are taken.
@@ -160,6 +170,13 @@ pub(crate) struct Part<K> {
     pub(crate) key: K,
     pub(crate) day: Day,
     pub(crate) value: u64,
+    /// From this month on its payer may take it back, and this day is later than that begins.
+    pub(crate) returns: Option<Month>,
+}
+
+/// The earlier of two months, when there are two.
+pub(crate) fn earlier(one: Option<Month>, other: Option<Month>) -> Option<Month> {
+    one.into_iter().chain(other).min()
 }
 
 /// What is taken on which day, if nothing else comes in between: the days of the plan in their order. What the caps never
@@ -173,7 +190,8 @@ pub(crate) fn schedule<K: Copy + PartialEq>(
     let mut left: Vec<Piece<usize>> = Vec::with_capacity(pieces.len());
     let mut keys: Vec<K> = Vec::with_capacity(pieces.len());
     for (number, piece) in pieces.iter().enumerate() {
-        left.push(Piece { key: number, purpose: piece.purpose, value: piece.value, caps: piece.caps });
+        let Piece { purpose, value, caps, returns, .. } = *piece;
+        left.push(Piece { key: number, purpose, value, caps, returns });
         keys.push(piece.key);
     }
     let (mut parts, mut days) = (Vec::<Part<K>>::new(), 0);
@@ -184,15 +202,21 @@ pub(crate) fn schedule<K: Copy + PartialEq>(
                     counters.take(piece.value);
                     let Some(key) = keys.get(piece.key) else { continue };
                     let same = |part: &&mut Part<K>| (part.day, part.key) == (counters.day, *key);
-                    match parts.iter_mut().rev().take_while(|part| part.day == counters.day).find(same) {
-                        Some(part) => part.value = part.value.saturating_add(piece.value),
-                        None => parts.push(Part { key: *key, day: counters.day, value: piece.value }),
+                    let (day, value, returns) = (counters.day, piece.value, piece.may_be_gone(counters.day));
+                    match parts.iter_mut().rev().take_while(|part| part.day == day).find(same) {
+                        Some(part) => {
+                            part.value = part.value.saturating_add(value);
+                            part.returns = earlier(part.returns, returns);
+                        }
+                        None => parts.push(Part { key: *key, day, value, returns }),
                     }
                 }
             }
             Some(Step::Split(number, first)) => {
                 let Some(place) = left.iter().position(|piece| piece.key == number) else { break };
                 let (Some(piece), Some(key)) = (left.get_mut(place), keys.get(number).copied()) else { break };
+                // Only a note that is still there can be split; then it is the wallet's for good.
+                piece.returns = piece.may_be_gone(counters.day);
                 let rest = Piece { key: keys.len(), value: piece.value.saturating_sub(first), ..*piece };
                 piece.value = first;
                 left.insert(place + 1, rest);
@@ -226,7 +250,8 @@ mod tests {
     const CAPS: Caps = Caps { day: 1_000, month: 1_500 };
 
     fn pieces(values: &[u64]) -> Vec<Piece<usize>> {
-        values.iter().enumerate().map(|(key, value)| Piece { key, purpose: 0, value: *value, caps: CAPS }).collect()
+        let piece = |(key, value): (usize, &u64)| Piece { key, purpose: 0, value: *value, caps: CAPS, returns: None };
+        values.iter().enumerate().map(piece).collect()
     }
 
     fn nothing_yet() -> Counters {
@@ -268,7 +293,7 @@ mod tests {
 
     #[test]
     fn what_no_day_allows_is_not_planned() {
-        let strict = |value, caps| vec![Piece { key: 0, purpose: 0, value, caps }];
+        let strict = |value, caps| vec![Piece { key: 0, purpose: 0, value, caps, returns: None }];
         for caps in [Caps { day: 0, month: 100 }, Caps { day: 100, month: 0 }, Caps { day: 9, month: 100 }] {
             assert_eq!(next(&strict(50, caps), &nothing_yet(), &Manner::claims(10, false)), None);
             assert!(schedule(&strict(50, caps), nothing_yet(), &Manner::claims(10, true)).is_empty());
@@ -288,6 +313,21 @@ mod tests {
         assert_eq!(next(&pieces(&[3]), &nothing_yet(), &Manner::refunds(10)), Some(Step::Take(vec![0])));
     }
 
+    /// Three months are over before the sixth note's turn comes. What was split before belongs to its payee.
+    #[test]
+    fn what_may_go_back_before_its_day_is_told() {
+        let february = Day::new(TODAY).month().plus(3);
+        let waiting: Vec<_> =
+            pieces(&[1_000; 6]).into_iter().map(|piece| Piece { returns: Some(february), ..piece }).collect();
+        let parts = schedule(&waiting, nothing_yet(), &Manner::claims(10, false));
+        let told: Vec<_> =
+            parts.iter().filter_map(|part| Some((part.key, part.day, part.value, part.returns?))).collect();
+        let on = |day| Day::from_civil(2027, 2, day).unwrap();
+        assert_eq!(told, [(5, on(1), 500, february), (5, on(2), 500, february)]);
+        let certain: u64 = parts.iter().filter(|part| part.returns.is_none()).map(|part| part.value).sum();
+        assert_eq!(certain, 5_000, "also the rest of the fifth, which was split in January");
+    }
+
     #[test]
     fn months_begin_on_their_first_day() {
         assert_eq!(first_day(Day::new(TODAY).month()), Day::from_civil(2026, 11, 1));
@@ -304,7 +344,7 @@ mod tests {
                 Caps { day, month }
             };
             let piece = |(key, (value, purpose)): (usize, (u64, u32))| {
-                Piece { key, purpose, value, caps: caps_of(purpose) }
+                Piece { key, purpose, value, caps: caps_of(purpose), returns: None }
             };
             values.into_iter().enumerate().map(piece).collect()
         }

@@ -126,6 +126,10 @@ pub struct ReceiptCaps {
 /// The account at the issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountInfo {
+    /// Number of its class in the policy.
+    pub class: u32,
+    /// Name of its class in the policy.
+    pub class_name: String,
     /// What it holds for anything.
     pub balance: Amount,
     /// What it holds for one purpose only.
@@ -192,6 +196,16 @@ pub struct WalletInfo {
     pub redeemer: String,
     /// What could not be found out, and why.
     pub problems: Vec<String>,
+}
+
+impl WalletInfo {
+    /// The name of the class that the issuer has for the wallet now, if it is another than that of the registration: a
+    /// [renewal](crate::Wallet::renew) brings it.
+    #[must_use]
+    pub fn new_class(&self) -> Option<&str> {
+        let account = self.account.as_ref()?;
+        (self.registration.as_ref()?.class != account.class).then_some(account.class_name.as_str())
+    }
 }
 
 /// Whose wallet came back.
@@ -340,6 +354,8 @@ pub struct PlannedPart {
     pub day: Day,
     /// How much.
     pub amount: Amount,
+    /// All or some of it may go back to its payer from this month on, which has begun by that day.
+    pub returns: Option<Month>,
 }
 
 /// A payment that has to wait, all or the rest of it.
@@ -399,6 +415,8 @@ pub struct RefundReport {
     pub available: Amount,
     /// Why taking back did not come to an end, for people.
     pub delay: Option<String>,
+    /// Why the wallet, which is to be renewed, is not renewed yet, for people.
+    pub not_renewed: Option<String>,
 }
 
 /// A payment of this wallet.

@@ -235,6 +235,7 @@ impl WalletService for WalletApi {
             pending: report.pending.into_iter().map(encode::pending_refund).collect(),
             available: report.available.get(),
             renew_in: report.renew_in.map(|month| month.to_string()).unwrap_or_default(),
+            not_renewed: report.not_renewed.unwrap_or_default(),
         }))
     }
 

@@ -115,7 +115,7 @@ impl Output {
         !self.yes
     }
 
-    /// Asks before money moves that the command line did not spell out.
+    /// Asks before money moves that the command line did not spell out, or a proof is given.
     pub(super) fn confirm(&self, question: &str) -> Result<(), Problem> {
         if self.yes {
             return Ok(());
@@ -128,7 +128,7 @@ impl Output {
         let read = io::stdin().lock().read_line(&mut answer);
         match (read, answer.trim().to_ascii_lowercase().as_str()) {
             (Ok(_), "y" | "yes") => Ok(()),
-            _ => Err(Problem::usage("not done", "Nothing was paid.")),
+            _ => Err(Problem::usage("not done", "Nothing was done.")),
         }
     }
 }

@@ -36,6 +36,7 @@ impl Inner {
     pub(super) async fn already_spent(&self, id: RecordId, failure: &Failure) -> Result<Settled, WalletError> {
         let log_index =
             failure.number("log_index").ok_or_else(|| contradiction("it does not say what spent a coin"))?;
+        // Of the redeemer, also when the logs are read from a copy: it has named the entry itself, a copy would learn of it.
         let (bytes, proof_hash) = match self.redeemer.0.entry(log_index).await {
             Ok(entry) => entry,
             Err(WalletError::Unreachable { what, .. }) => {

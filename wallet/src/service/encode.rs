@@ -22,6 +22,7 @@ pub(super) fn info(info: &WalletInfo) -> v1::GetInfoResponse {
         identity: info.identity.as_ref().map_or_else(String::new, |identity| identity.as_str().to_owned()),
         registered: registration.is_some(),
         class_name: registration.map_or_else(String::new, |registration| registration.class_name.clone()),
+        new_class_name: info.new_class().unwrap_or_default().to_owned(),
         valid_through: registration.map_or_else(String::new, |registration| registration.valid_through.to_string()),
         currency: info.currency.as_ref().map(currency),
         receipt_caps: info.receipt_caps.map(|caps| v1::ReceiptCaps {
@@ -191,7 +192,11 @@ pub(super) fn incoming(payment: IncomingPayment) -> v1::IncomingPayment {
 }
 
 pub(super) fn planned(part: &PlannedPart) -> v1::PlannedPart {
-    v1::PlannedPart { day: part.day.to_string(), amount: part.amount.get() }
+    v1::PlannedPart {
+        day: part.day.to_string(),
+        amount: part.amount.get(),
+        refundable_from: part.returns.map_or_else(String::new, |month| month.to_string()),
+    }
 }
 
 pub(super) fn outgoing(payment: OutgoingPayment) -> v1::OutgoingPayment {

@@ -83,6 +83,8 @@ impl Inner {
         let proof = AccountProof::prove(&context, &keys, &mut UnwrapErr(SysRng));
         let answer = self.issuer.account(account, issuance.day, &proof).await?;
         Ok(AccountInfo {
+            class: answer.class,
+            class_name: answer.class_name,
             balance: Amount::new(answer.balance),
             restricted: answer.restricted.into_iter().map(restricted).collect(),
             withdrawn_today: Amount::new(answer.withdrawn_today),

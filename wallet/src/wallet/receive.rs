@@ -233,7 +233,11 @@ fn pieces<K>(
         let attributes = note.credential.attributes();
         let rule = claim_rule(terms, state, attributes.purpose())?;
         let caps = Caps::from(&rule.attributes().line);
-        Some(Piece { key: key(id, &note)?, purpose: attributes.purpose(), value: attributes.value().get(), caps })
+        // A part was split off by this wallet, which has ended its payer's right.
+        let whole = book.item(note.item).is_some_and(|item| item.amount == attributes.value());
+        let returns = whole.then(|| attributes.expiry().plus(1));
+        let (purpose, value) = (attributes.purpose(), attributes.value().get());
+        Some(Piece { key: key(id, &note)?, purpose, value, caps, returns })
     };
     Ok(book.claimable().into_iter().filter_map(piece).collect())
 }
@@ -311,8 +315,13 @@ pub(super) fn planned<'p>(parts: impl Iterator<Item = &'p Part<u64>>) -> Vec<Pla
     let mut days: Vec<PlannedPart> = Vec::new();
     for part in parts {
         match days.last_mut().filter(|last| last.day == part.day) {
-            Some(last) => last.amount = Amount::new(last.amount.get().saturating_add(part.value)),
-            None => days.push(PlannedPart { day: part.day, amount: Amount::new(part.value) }),
+            Some(last) => {
+                last.amount = Amount::new(last.amount.get().saturating_add(part.value));
+                last.returns = plan::earlier(last.returns, part.returns);
+            }
+            None => {
+                days.push(PlannedPart { day: part.day, amount: Amount::new(part.value), returns: part.returns });
+            }
         }
     }
     days

@@ -52,7 +52,8 @@ impl Inner {
         // The log tells what payees have claimed meanwhile.
         self.catch_up(Some(&terms), &progress).await?;
         // A refund takes a state that is valid, as a claim does, and comes months after the payment.
-        let (_, delay) = self.renew_expired(terms.header.day).await?;
+        let (not_renewed, delay) = self.renew_expired(terms.header.day).await?;
+        report.not_renewed = not_renewed;
         report.delay = report.delay.or(delay);
 
         let mut asked = asked;
@@ -183,7 +184,7 @@ fn pieces<K>(
         let attributes = held.note.note().attributes();
         let rule = rule_for(terms, state, attributes.purpose()).filter(|_| is_valid)?;
         let caps = Caps::from(&rule.attributes().line);
-        Some(Piece { key, purpose: attributes.purpose(), value: attributes.value().get(), caps })
+        Some(Piece { key, purpose: attributes.purpose(), value: attributes.value().get(), caps, returns: None })
     };
     Ok(payments.filter_map(piece).collect())
 }

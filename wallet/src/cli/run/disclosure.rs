@@ -54,7 +54,13 @@ pub(super) async fn prove_income(arguments: &ProveIncome, session: &Session<'_>)
     let (total, verifier) = (money.text(answer.month_total), printable(&answer.verifier));
     let who = if arguments.identity { "you have" } else { "the owner of a wallet has" };
     let month = arguments.month;
-    session.output.note(format_args!("It shows {verifier} that {who} received at least {total} in {month}."));
+    let shows = format!("{verifier} that {who} received at least {total} in {month}");
+    if session.output.tells_a_person() {
+        // Until here nobody but the owner has seen it.
+        session.meter.pause(|| session.output.confirm(&format!("Show {shows}?")))?;
+    } else {
+        session.output.note(format_args!("It shows {shows}."));
+    }
     let document = json!({
         "verifier": answer.verifier,
         "month": month.to_string(),
@@ -76,7 +82,7 @@ pub(super) async fn prove_payment(arguments: &ProvePayment, session: &Session<'_
         let answer = wallet.prove_payment(request).await?;
         Ok((answer, show::Money::new(wallet.known_currency().await)))
     });
-    let (answer, money) = asked.await?;
+    let (answer, money) = asked.await.map_err(name_payee)?;
     let verifier = Some(answer.verifier.as_str()).filter(|name| !name.is_empty());
     let (amount, payee) = (money.text(answer.amount), printable(&answer.payee));
     let to = verifier.map_or_else(|| "everybody who gets hold of it".to_owned(), printable);
@@ -88,6 +94,14 @@ pub(super) async fn prove_payment(arguments: &ProvePayment, session: &Session<'_
         "currency": money.document(),
     });
     hand_over("proof", answer.proof, arguments.output.as_deref(), document, session)
+}
+
+/// A wallet that was restored does not know whom it paid: this command can tell it.
+fn name_payee(mut problem: Problem) -> Problem {
+    if problem.message.contains(&WalletError::PayeeUnknown.to_string()) {
+        "Name whom you paid with --payee IDENTITY.".clone_into(&mut problem.next);
+    }
+    problem
 }
 
 /// Checks a proof of income or of a payment.
@@ -175,4 +189,18 @@ fn not_shown(error: NotShown) -> Problem {
         _ => {}
     }
     problem
+}
+
+#[cfg(test)]
+mod tests {
+    use farthing_service::status::Failure;
+
+    use super::*;
+
+    #[test]
+    fn who_does_not_know_whom_he_paid_is_told_where_to_say_it() {
+        let told = |error: &WalletError| name_payee(Problem::from(Failure::from(crate::service::status(error)))).next;
+        assert!(told(&WalletError::PayeeUnknown).contains("--payee IDENTITY"));
+        assert!(!told(&WalletError::TransactionUnknown).contains("--payee"));
+    }
 }

@@ -19,6 +19,10 @@ use crate::{
     receipt::verify,
 };
 
+/// What to do without a wallet, which would say whom to trust.
+const NAME_TRUST: &str =
+    "Name whom you trust with --trust FILE: a text with the logs and witnesses, as `farthing trust` shows it.";
+
 /// Longer than any receipt and any trust policy.
 const LENGTH_MAX: u64 = 2 * 1_024 * 1_024;
 
@@ -61,10 +65,25 @@ pub(super) async fn verify_proof(arguments: &VerifyProof, session: &Session<'_>)
             let standing = session.with_wallet("looking", Asks::NobodyEver, async |wallet| {
                 wallet.get_trust(v1::GetTrustRequest {}).await
             });
-            policy(&standing.await?.policy)?
+            let standing = standing.await.map_err(|mut problem| {
+                if problem.reason == "NO_WALLET" {
+                    NAME_TRUST.clone_into(&mut problem.next);
+                }
+                problem
+            });
+            policy(&standing?.policy)?
         }
     };
     let proof = text.parse::<Proof>().map_err(|error| not_proven(error.to_string()))?;
+    let only_income = [
+        ("--redeemer", arguments.redeemer.is_some()),
+        ("--ca", arguments.ca.is_some()),
+        ("--save", arguments.save.is_some()),
+    ];
+    if let Some((option, _)) = only_income.iter().find(|(_, given)| *given && !matches!(proof, Proof::Income(_))) {
+        let what = format!("{option} is for proofs of income, and this is none: nobody is asked to attest it");
+        return Err(Problem::usage(what, format!("Leave {option} out.")));
+    }
     if !matches!(proof, Proof::Receipt) {
         return disclosure::verify(proof, arguments, &trust, session).await;
     }
@@ -93,7 +112,7 @@ pub(super) fn policy(text: &str) -> Result<TrustPolicy, Problem> {
     })
 }
 
-/// The text of a file, or of standard input.
+/// The text of a file, or of standard input. What comes by mail may have other line ends than it was written with.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
@@ -102,5 +121,5 @@ pub(super) fn read(path: &Path) -> Result<String, Problem> {
         fs::File::open(path).and_then(|file| file.take(LENGTH_MAX).read_to_string(&mut text))
     };
     read.map_err(|error| Problem::file("read", path, &error))?;
-    Ok(text)
+    Ok(text.replace("\r\n", "\n"))
 }

@@ -75,8 +75,8 @@ pub(crate) fn payment(shown: &ShownPayment) -> Shown {
         shown.day,
         place_lines("payment", &shown.payment)
     );
-    text +=
-        "It does not say whether the payee has claimed the payment, or whether the payer has taken it back since.\n";
+    text += "It does not say whether the payee was told of the payment, has found it or has claimed it, or whether the payer has \
+             taken it\nback since: that the payee says.\n";
     let document = json!({
         "proven": true,
         "proof": "payment",

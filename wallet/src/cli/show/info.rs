@@ -47,6 +47,10 @@ fn facts(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Vec<(&'s
             (false, _) => format!("{identity}, not registered yet"),
         },
     )];
+    if !answer.new_class_name.is_empty() {
+        let class = printable(&answer.new_class_name);
+        facts.push(("New class", format!("the issuer has class {class} for you now: `farthing renew` brings it")));
+    }
     if answer.restoring {
         facts.push(("Restoring", "not finished: `farthing restore` goes on".to_owned()));
     }
@@ -135,6 +139,7 @@ fn document(answer: &v1::GetInfoResponse, place: &Place, money: &Money) -> Value
         "identity": optional(&answer.identity),
         "registered": answer.registered,
         "class": optional(&answer.class_name),
+        "new_class": optional(&answer.new_class_name),
         "valid_through": optional(&answer.valid_through),
         "registration_from": optional(&answer.registration_from),
         "currency": money.document(),
@@ -196,5 +201,12 @@ mod tests {
         assert_eq!(shown.document["receipt_caps"]["left_today"], 0);
         assert_eq!(shown.document["receipt_caps"]["left_this_month"], Value::Null);
         assert_eq!(shown.document["payment_fee"], Value::Null);
+        assert!(!shown.text.contains("New class"));
+        let changed = v1::GetInfoResponse { new_class_name: "grocer".into(), ..answer };
+        let shown = info(&changed, &place);
+        assert!(
+            shown.text.contains("New class     the issuer has class grocer for you now: `farthing renew` brings it\n")
+        );
+        assert_eq!((&shown.document["class"], &shown.document["new_class"]), (&"person".into(), &"grocer".into()));
     }
 }

@@ -44,9 +44,7 @@ pub(in crate::cli) fn received(answer: &v1::ReceiveResponse, money: &Money) -> S
     }
     text += &plan_text("claimed", &answer.plan, money);
     text += &renewal_text(&answer.renew_in);
-    if !answer.not_renewed.is_empty() {
-        text += &format!("The registration is not renewed yet: {}\n", printable(&answer.not_renewed));
-    }
+    text += &not_renewed(&answer.not_renewed);
     if let Some(left) = answer.left_today.filter(|_| !answer.pending.is_empty()) {
         text += &format!("{} more can be received today.\n", money.text(left));
     }
@@ -107,6 +105,7 @@ pub(in crate::cli) fn refunded(answer: &v1::RefundResponse, money: &Money) -> Sh
     }
     text += &plan_text("taken back", &joined(days), money);
     text += &renewal_text(&answer.renew_in);
+    text += &not_renewed(&answer.not_renewed);
     text += &available(answer.available, "", money);
     let pending = answer.pending.iter().map(|pending| {
         let mut document = outgoing(&pending.payment.clone().unwrap_or_default());
@@ -120,10 +119,16 @@ pub(in crate::cli) fn refunded(answer: &v1::RefundResponse, money: &Money) -> Sh
         "received": answer.received.iter().map(outgoing).collect::<Vec<_>>(),
         "pending": pending.collect::<Vec<_>>(),
         "renew_in": optional(&answer.renew_in),
+        "not_renewed": optional(&answer.not_renewed),
         "available": answer.available,
         "currency": money.document(),
     });
     Shown { text, document }
+}
+
+/// Why the registration, which is to be renewed, is not.
+fn not_renewed(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!("The registration is not renewed yet: {}\n", printable(why)) }
 }
 
 /// An amount, and of what it is a part.
@@ -147,12 +152,15 @@ fn joined(mut days: Vec<v1::PlannedPart>) -> Vec<v1::PlannedPart> {
 fn plan_text(what: &str, plan: &[v1::PlannedPart], money: &Money) -> String {
     let mut text = String::new();
     for part in plan.iter().take(DAYS_SHOWN_MAX) {
-        text += &format!("Plan: {} can be {what} on {}.\n", money.text(part.amount), part.day);
+        let returns = returns(&part.refundable_from);
+        text += &format!("Plan: {} can be {what} on {}{returns}.\n", money.text(part.amount), part.day);
     }
     let rest = plan.iter().skip(DAYS_SHOWN_MAX);
     if let Some(last) = rest.clone().last() {
-        let sum = rest.map(|part| part.amount).fold(0, u64::saturating_add);
-        text += &format!("Plan: {} more can be {what} until {}.\n", money.text(sum), last.day);
+        let sum = rest.clone().map(|part| part.amount).fold(0, u64::saturating_add);
+        let first = rest.map(|part| part.refundable_from.as_str()).filter(|month| !month.is_empty()).min();
+        let returns = returns(first.unwrap_or_default());
+        text += &format!("Plan: {} more can be {what} until {}{returns}.\n", money.text(sum), last.day);
     }
     text
 }
@@ -168,8 +176,17 @@ fn renewal_text(month: &str) -> String {
     )
 }
 
+/// What to add when a payer may have taken it back by then.
+fn returns(month: &str) -> String {
+    if month.is_empty() {
+        String::new()
+    } else {
+        format!(", but may go back to its payer from {} on", printable(month))
+    }
+}
+
 fn plan(parts: &[v1::PlannedPart]) -> Value {
-    parts.iter().map(|part| json!({ "day": part.day, "amount": part.amount })).collect()
+    parts.iter().map(|part| json!({ "day": part.day, "amount": part.amount, "refundable_from": optional(&part.refundable_from) })).collect()
 }
 
 fn reason(reason: v1::PendingReason) -> Value {
@@ -276,7 +293,7 @@ mod tests {
     }
 
     fn planned(day: &str, amount: u64) -> v1::PlannedPart {
-        v1::PlannedPart { day: day.to_owned(), amount }
+        v1::PlannedPart { day: day.to_owned(), amount, ..Default::default() }
     }
 
     #[test]
@@ -305,12 +322,16 @@ mod tests {
              0.00 EUR more can be received today.\n\
              10.00 EUR can be spent.\n"
         );
-        assert_eq!(shown.document["plan"][1], json!({ "day": "2026-11-22", "amount": 300 }));
+        assert_eq!(shown.document["plan"][1], json!({ "day": "2026-11-22", "amount": 300, "refundable_from": null }));
         assert_eq!(shown.document["pending"][0]["plan"][0]["amount"], 1_000);
         let long: Vec<_> = (1..=9).map(|day| planned(&format!("2026-12-0{day}"), 100)).collect();
         let text = plan_text("claimed", &long, &euro());
         assert_eq!(text.lines().count(), DAYS_SHOWN_MAX + 1);
         assert!(text.ends_with("Plan: 2.00 EUR more can be claimed until 2026-12-09.\n"), "{text}");
+        let late: Vec<_> =
+            long.into_iter().map(|day| v1::PlannedPart { refundable_from: "2026-12".into(), ..day }).collect();
+        let text = plan_text("claimed", &late, &euro());
+        assert_eq!(text.matches(", but may go back to its payer from 2026-12 on.\n").count(), DAYS_SHOWN_MAX + 1);
     }
 
     #[test]
@@ -326,6 +347,7 @@ mod tests {
             pending: vec![waiting],
             available: 100,
             renew_in: "2027-06".into(),
+            not_renewed: "revoked".into(),
         };
         let shown = refunded(&answer, &euro());
         assert_eq!(
@@ -334,6 +356,7 @@ mod tests {
              4.00 EUR paid to bob@bank.example were received by the payee in time.\n\
              Waiting: 4.00 EUR paid to bob@bank.example: can be taken back from 2027-02 on, unless it is claimed before.\n\
              For that the registration has to be renewed in 2027-06: `farthing receive` and the daemon do it by themselves then.\n\
+             The registration is not renewed yet: revoked\n\
              1.00 EUR can be spent.\n"
         );
         assert_eq!(shown.document["pending"][0]["refundable_from"], "2027-02");
