@@ -3,11 +3,12 @@
 mod admin;
 mod follower;
 mod log;
+mod ports;
 mod reload;
 mod running;
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -23,11 +24,14 @@ use farthing_service::{
     tls::ClientTls,
     watch::Pace,
 };
-use farthing_wallet::{Connection, RequestId, ServerAddress};
+use farthing_wallet::{Connection, ServerAddress};
 use tonic::transport::Channel;
 
-use self::running::{Running, Started};
 pub use self::{admin::Supply, follower::RunningFollower, log::Logged};
+use self::{
+    ports::Ports,
+    running::{Running, Started},
+};
 use crate::{demo::Failure, proxy::Proxy};
 
 /// Servers look at their files all the time: tests change them.
@@ -59,16 +63,6 @@ impl Setup {
             checkpoint_interval: Duration::from_secs(1),
         }
     }
-}
-
-/// The ports that the servers keep over restarts.
-struct Ports {
-    issuer: u16,
-    admin: u16,
-    redemption: u16,
-    redeemer: u16,
-    /// Where the follower serves the issuance log and the payments log.
-    follower: [u16; 2],
 }
 
 /// A running issuer and a running redeemer.
@@ -302,74 +296,6 @@ impl Cluster {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Err("a redemption was not credited".into())
-    }
-}
-
-impl Ports {
-    /// Six ports that nobody uses at the moment, below those that the system gives to outgoing connections: so they are
-    /// still free when a server comes back to its own.
-    fn free() -> Result<Self, Failure> {
-        let mut sockets = Vec::new();
-        for _ in 0..1_000 {
-            let [first, second, ..] = *RequestId::random().as_bytes();
-            let port = 20_000 + u16::from_le_bytes([first, second]) % 12_000;
-            sockets.extend(TcpListener::bind(("127.0.0.1", port)));
-            if let [issuer, admin, redemption, redeemer, issuance, payments] = sockets.as_slice() {
-                let port = |socket: &TcpListener| socket.local_addr().map(|address| address.port());
-                return Ok(Self {
-                    issuer: port(issuer)?,
-                    admin: port(admin)?,
-                    redemption: port(redemption)?,
-                    redeemer: port(redeemer)?,
-                    follower: [port(issuance)?, port(payments)?],
-                });
-            }
-        }
-        Err("no free ports".into())
-    }
-
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
-    }
-
-    fn issuer_config(&self, [first, second]: &[String; 2], periods: KeyPeriods) -> String {
-        let KeyPeriods { issue_days, accept_days, exchange_days } = periods;
-        format!(
-            r#"data_dir = "data"
-origin = "issuer.example/farthing/issuance"
-listen = "127.0.0.1:{}"
-admin_listen = "127.0.0.1:{}"
-redemption_listen = "127.0.0.1:{}"
-policy = "../policy.toml"
-keys = ["keys"]
-key_periods = {{ issue_days = {issue_days}, accept_days = {accept_days}, exchange_days = {exchange_days} }}
-directory_interval_seconds = 1
-dev_certs = "../dev-certs"
-
-[log]
-witnesses = ["{first}", "{second}"]
-"#,
-            self.issuer, self.admin, self.redemption
-        )
-    }
-
-    fn redeemer_config(&self, [first, second]: &[String; 2]) -> String {
-        format!(
-            r#"data_dir = "data"
-origin = "redeemer.example/farthing/payments"
-listen = "127.0.0.1:{}"
-policy = "../policy.toml"
-keys = ["../issuer/keys"]
-dev_certs = "../dev-certs"
-
-[issuer]
-address = "https://127.0.0.1:{}"
-
-[log]
-witnesses = ["{first}", "{second}"]
-"#,
-            self.redeemer, self.redemption
-        )
     }
 }
 

@@ -4,6 +4,7 @@ mod crowd;
 mod info;
 pub(crate) mod inner;
 mod link;
+mod open;
 mod receive;
 mod refund;
 mod register;
@@ -12,53 +13,41 @@ mod request;
 mod restore;
 mod resume;
 mod roll;
+mod show;
 mod spend;
 mod swap;
+mod watch;
 
-use std::{
-    future::Future,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use farthing_ecash::{
     amount::{Amount, Currency},
-    calendar::Month,
-    disclosure::Challenge,
     identity::Identity,
-    seed::Seed,
     transaction::TransactionId,
 };
-use farthing_ledger::quorum::TrustPolicy;
 use farthing_service::{
     channel::Deadlines,
     clock::{Clock, SystemClock},
 };
-use getrandom::{SysRng, rand_core::UnwrapErr};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::{
-    book::Book,
-    config::Connection,
-    disclosure::{IncomeFile, PaymentFile},
     error::WalletError,
-    history::{HistoryItem, HistoryPage, RequestId},
+    history::{HistoryPage, RequestId},
     link::PaymentLink,
     payment_request::PaymentRequest,
     reference::Reference,
     report::{
         Balance, PayeeInfo, Receipt, ReceiveReport, RefundReport, RegisterOutcome, RenewOutcome, RequestInfo,
-        RestoreReport, Resumed, Standing, WalletInfo,
+        RestoreReport, Resumed, WalletInfo,
     },
     terms,
-    vault::{self, Vault},
 };
 use inner::Inner;
 pub use receive::Receiving;
 use refund::Which;
+pub use watch::Watch;
 
 /// A coin, a note or a wallet state, by a hash of all that is secret in it: equal when they are the same to the last byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,122 +122,6 @@ pub struct Wallet {
 }
 
 impl Wallet {
-    /// Makes a wallet in `dir` (created with mode 0700) and answers it with its 24 words, which the owner must write down:
-    /// they are not kept. With `phrase` the wallet has the secrets of those words. No server is asked.
-    ///
-    /// # Errors
-    /// [`WalletError::WalletExists`], [`WalletError::EmptyPassphrase`], [`WalletError::Phrase`], or for files that cannot
-    /// be written.
-    pub async fn create(
-        dir: &Path,
-        passphrase: &str,
-        connection: &Connection,
-        phrase: Option<&str>,
-    ) -> Result<(Self, Zeroizing<String>), WalletError> {
-        Self::create_with(dir, passphrase, connection, phrase, Options::default()).await
-    }
-
-    /// As [`Wallet::create`], with other options.
-    ///
-    /// # Errors
-    /// As [`Wallet::create`].
-    pub async fn create_with(
-        dir: &Path,
-        passphrase: &str,
-        connection: &Connection,
-        phrase: Option<&str>,
-        options: Options,
-    ) -> Result<(Self, Zeroizing<String>), WalletError> {
-        let (seed, phrase) = match phrase {
-            Some(phrase) => (Seed::from_phrase(phrase)?, Zeroizing::new(phrase.to_owned())),
-            None => Seed::generate(&mut UnwrapErr(SysRng)),
-        };
-        Ok((
-            Self::make(dir, passphrase, connection, Book::first(&seed, false, trust(&options)?)?, options).await?,
-            phrase,
-        ))
-    }
-
-    /// Makes a wallet in `dir` with the secrets of 24 words, whose past is in the logs: [`Wallet::restore`] has to be called
-    /// next, and nothing else can be done before. No server is asked.
-    ///
-    /// # Errors
-    /// As [`Wallet::create`].
-    pub async fn create_from_words(
-        dir: &Path,
-        passphrase: &str,
-        connection: &Connection,
-        phrase: &str,
-        options: Options,
-    ) -> Result<Self, WalletError> {
-        let seed = Seed::from_phrase(phrase)?;
-        Self::make(dir, passphrase, connection, Book::first(&seed, true, trust(&options)?)?, options).await
-    }
-
-    async fn make(
-        dir: &Path,
-        passphrase: &str,
-        connection: &Connection,
-        first: Vec<vault::Change>,
-        options: Options,
-    ) -> Result<Self, WalletError> {
-        if passphrase.is_empty() {
-            return Err(WalletError::EmptyPassphrase);
-        }
-        if Self::exists(dir) {
-            return Err(WalletError::WalletExists { dir: dir.to_path_buf() });
-        }
-        crate::file::create_dir(dir)?;
-        connection.save(dir)?;
-        let vault = Vault::create(dir, passphrase, first).await?;
-        vault.close().await;
-        Self::open_with(dir, passphrase, options).await
-    }
-
-    /// Whether there is a wallet in `dir`.
-    #[must_use]
-    pub fn exists(dir: &Path) -> bool {
-        Vault::exists(dir)
-    }
-
-    /// Opens the wallet in `dir`. No server is asked; when [`Wallet::has_unfinished`], call [`Wallet::resume`] next.
-    ///
-    /// # Errors
-    /// [`WalletError::NoWallet`], [`WalletError::InUse`], [`WalletError::WrongPassphrase`], [`WalletError::Damaged`],
-    /// [`WalletError::Config`].
-    pub async fn open(dir: &Path, passphrase: &str) -> Result<Self, WalletError> {
-        Self::open_with(dir, passphrase, Options::default()).await
-    }
-
-    /// As [`Wallet::open`], with other options.
-    ///
-    /// # Errors
-    /// As [`Wallet::open`].
-    pub async fn open_with(dir: &Path, passphrase: &str, options: Options) -> Result<Self, WalletError> {
-        if !Self::exists(dir) {
-            return Err(WalletError::NoWallet { dir: dir.to_path_buf() });
-        }
-        let connection = Connection::load(dir)?;
-        let (vault, records) = Vault::open(dir, passphrase).await?;
-        let book = Book::read(vault, records)?;
-        Ok(Self { inner: Arc::new(Inner::new(dir, &connection, options, book)) })
-    }
-
-    /// Makes everything durable and lets other processes open the wallet. Other clones answer errors from now on.
-    pub async fn close(self) {
-        self.inner.book.lock().await.close().await;
-    }
-
-    /// Puts another passphrase in front of the same wallet.
-    ///
-    /// # Errors
-    /// [`WalletError::WrongPassphrase`] for the old one, [`WalletError::EmptyPassphrase`] for the new one.
-    pub async fn change_passphrase(&self, old: &str, new: &str) -> Result<(), WalletError> {
-        // The book is held so that two changes do not meet.
-        let _book = self.inner.book.lock().await;
-        vault::change_passphrase(&self.inner.dir, old, new).await
-    }
-
     /// The currency of all amounts, if the wallet was told. Asks no server.
     pub async fn known_currency(&self) -> Option<Currency> {
         self.inner.book.lock().await.currency()
@@ -615,81 +488,6 @@ impl Wallet {
         .await
     }
 
-    /// A receipt of a transaction in the history: a text that shows everybody, offline, that the log has it
-    /// ([`receipt::verify`](crate::receipt::verify)). It shows no more than the log: neither payer nor payee, nor the amount
-    /// of a payment. The server learns only in which 256 entries it lies.
-    ///
-    /// # Errors
-    /// [`WalletError::TransactionUnknown`], [`WalletError::NotSignedYet`], [`WalletError::Unreachable`].
-    pub async fn receipt(&self, transaction: TransactionId) -> Result<String, WalletError> {
-        self.run(move |inner| async move { inner.log_receipt(transaction).await }).await
-    }
-
-    /// A proof for one verifier that this wallet has received at least so much in a month, which has to be that of the newest
-    /// payment that it has claimed. With `show_identity` it says whose wallet it is; it shows nothing else. The redeemer does
-    /// not learn that it was made, only that somebody checks it.
-    ///
-    /// # Errors
-    /// [`WalletError::MonthNotShown`], [`WalletError::NotRegistered`], [`WalletError::IdentityMissing`],
-    /// [`WalletError::NotSignedYet`], [`WalletError::Unreachable`].
-    pub async fn prove_income(
-        &self,
-        month: Month,
-        challenge: &Challenge,
-        show_identity: bool,
-    ) -> Result<IncomeFile, WalletError> {
-        let challenge = challenge.clone();
-        self.run(move |inner| async move {
-            inner.ready().await?;
-            inner.prove_income(month, &challenge, show_identity).await
-        })
-        .await
-    }
-
-    /// A proof of amount and payee of a payment that this wallet, or another copy of it, has made: for one verifier, or without
-    /// a challenge for everybody at any time. `payee` is for a restored wallet, which does not know it. Whoever has seen the
-    /// proof recognises the refund of this payment, if there is one.
-    ///
-    /// # Errors
-    /// [`WalletError::TransactionUnknown`], [`WalletError::PayeeUnknown`], [`WalletError::OtherPayee`],
-    /// [`WalletError::NotSignedYet`], [`WalletError::Unreachable`].
-    pub async fn prove_payment(
-        &self,
-        transaction: TransactionId,
-        challenge: Option<&Challenge>,
-        payee: Option<&Identity>,
-    ) -> Result<PaymentFile, WalletError> {
-        let (challenge, payee) = (challenge.cloned(), payee.cloned());
-        self.run(move |inner| async move {
-            inner.ready().await?;
-            inner.prove_payment(transaction, challenge.as_ref(), payee).await
-        })
-        .await
-    }
-
-    /// Whom this wallet trusts, and what it has seen of the logs. Asks nobody.
-    ///
-    /// # Errors
-    /// [`WalletError::Damaged`].
-    pub async fn standing(&self) -> Result<Standing, WalletError> {
-        self.inner.standing().await
-    }
-
-    /// Goes on after a log has shown two states that exclude each other, relying on the one that was seen first. It stops
-    /// again when the log does not continue that. Answers where the evidence is, which stays; `None` when the wallet had not
-    /// stopped.
-    ///
-    /// # Errors
-    /// [`WalletError::Storage`], [`WalletError::DiskFull`].
-    pub async fn go_on(&self) -> Result<Option<PathBuf>, WalletError> {
-        self.run(|inner| async move { inner.go_on().await }).await
-    }
-
-    /// Where the evidence is, when a log has shown two states that exclude each other. Then the wallet has stopped.
-    pub async fn evidence(&self) -> Option<PathBuf> {
-        self.inner.book.lock().await.trust().stopped.as_ref().map(PathBuf::from)
-    }
-
     /// Makes a payment request to this wallet's identity and keeps it, to recognise its payment; without an amount that is left to
     /// the payer. It is good until `expires`, seconds since 1970-01-01T00:00:00Z, or for ever. Asks no server.
     ///
@@ -714,12 +512,6 @@ impl Wallet {
         self.inner.requests().await
     }
 
-    /// Follows the history from a cursor on: first the items that changed after it, then those that change later.
-    #[must_use]
-    pub fn watch(&self, after_cursor: u64) -> Watch {
-        Watch { inner: Arc::clone(&self.inner), after: after_cursor, changes: None }
-    }
-
     /// Runs an operation to its end, also when nobody waits for it any more.
     async fn run<T, F>(&self, operation: impl FnOnce(Arc<Inner>) -> F) -> Result<T, WalletError>
     where
@@ -729,43 +521,6 @@ impl Wallet {
         match tokio::spawn(operation(Arc::clone(&self.inner))).await {
             Ok(result) => result,
             Err(error) => Err(WalletError::Internal { what: error.to_string() }),
-        }
-    }
-}
-
-/// The trust policy, if it can be read.
-fn trust(options: &Options) -> Result<Option<String>, WalletError> {
-    if let Some(text) = &options.trust {
-        let read = text.parse::<TrustPolicy>();
-        read.map_err(|error| WalletError::TrustPolicy { what: error.to_string() })?;
-    }
-    Ok(options.trust.clone())
-}
-
-/// Follows the history; see [`Wallet::watch`]. It keeps the wallet open as a clone does.
-pub struct Watch {
-    inner: Arc<Inner>,
-    after: u64,
-    changes: Option<watch::Receiver<Option<u64>>>,
-}
-
-impl Watch {
-    /// The next item that is new or got further, as it is now, with the balance after it. Its
-    /// [`cursor`](HistoryItem::cursor) is where to go on later. An item that changed several times meanwhile comes once.
-    /// `None` when the wallet was closed. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<(HistoryItem, Balance)> {
-        loop {
-            let mut changes = {
-                let book = self.inner.book.lock().await;
-                if let Some(item) = book.changed_after(self.after) {
-                    self.after = item.cursor;
-                    return Some((item.clone(), book.balance()));
-                }
-                self.changes.get_or_insert_with(|| book.watch()).clone()
-            };
-            let after = self.after;
-            // Also true when a caller begins with a cursor that was never reached.
-            changes.wait_for(|last| last.is_none_or(|last| last > after)).await.ok()?.as_ref()?;
         }
     }
 }
