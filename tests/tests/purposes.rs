@@ -247,7 +247,7 @@ async fn commands_name_the_purpose() {
     // For a request it does not count: goods are handed over for money that can be claimed.
     let (_, request) = bookshop.json(&["request", "2.00", "--memo", "a book"]).unwrap();
     let uri = request["uri"].as_str().unwrap();
-    assert_eq!(eva.json(&["pay", uri, "--purpose", "meal"]).unwrap().0, 0);
+    assert_eq!(eva.json(&["pay", uri, "--purpose", "meal", "--yes"]).unwrap().0, 0);
 
     let (code, report) = bookshop.json(&["receive"]).unwrap();
     assert_eq!((code, report["claimed"].as_array().map(Vec::len)), (0, Some(0)), "{report}");
