@@ -155,11 +155,21 @@ pub(crate) struct Trust {
     /// Names of purposes by their numbers, which never mean something else later: of all policies that were in force.
     #[serde(default)]
     pub(crate) purposes: BTreeMap<u32, String>,
-    /// The purposes of money that a wallet can claim, by its class: of the newest policy that was in force.
+    /// The purposes of money that a wallet can claim, by its class: of the newest policy that was in force. `None` until one was
+    /// seen, also in what an earlier version wrote.
     #[serde(default)]
-    pub(crate) accepted: BTreeMap<u32, BTreeSet<u32>>,
+    pub(crate) accepted: Option<BTreeMap<u32, BTreeSet<u32>>>,
     /// A log has shown two truths; where the evidence is.
     pub(crate) stopped: Option<String>,
+}
+
+impl Trust {
+    /// Whether a wallet of this class can claim money of this purpose, as far as is known: while no policy was seen, nothing is
+    /// said against it.
+    pub(crate) fn accepts(&self, class: u32, purpose: u32) -> bool {
+        let Some(classes) = &self.accepted else { return true };
+        classes.get(&class).is_some_and(|purposes| purposes.contains(&purpose))
+    }
 }
 
 /// What the wallet believes of one log.
@@ -483,6 +493,26 @@ mod tests {
         let Record::Operation(operation) = read(operation) else { panic!("another kind") };
         let Intent::Withdraw(withdraw) = operation.intent else { panic!("another intent") };
         assert_eq!((withdraw.amount, withdraw.purpose), (5, 0));
+    }
+
+    #[test]
+    fn before_a_policy_was_seen_all_money_can_be_claimed() {
+        let read = |value: &serde_json::Value| {
+            let Record::Trust(trust) = Record::from_plain(&Zeroizing::new(value.to_string().into_bytes())).unwrap()
+            else {
+                panic!("another kind")
+            };
+            trust
+        };
+        let trust = Trust { accepted: Some([(1, [0, 7].into()), (2, [0].into())].into()), ..Trust::default() };
+        let plain = Record::Trust(trust).to_plain().unwrap();
+        let mut stored: serde_json::Value = serde_json::from_slice(&plain).unwrap();
+        let known = read(&stored);
+        let of_classes = [1, 2, 3].map(|class| known.accepts(class, 7));
+        assert_eq!(of_classes, [true, false, false]);
+        // As an earlier version wrote it.
+        stored["record"]["trust"].as_object_mut().unwrap().remove("accepted").unwrap();
+        assert!(read(&stored).accepts(2, 7));
     }
 
     #[test]

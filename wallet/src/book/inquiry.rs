@@ -327,6 +327,12 @@ impl Book {
         items.find(|item| item.is_named(id) && item.kind == OperationKind::Pay)
     }
 
+    /// The item of this kind that failed, though this transaction was sent for it.
+    pub(crate) fn item_given_up(&self, kind: OperationKind, id: TransactionId) -> Option<&HistoryItem> {
+        let mut items = self.items.values().map(|(_, item)| item);
+        items.find(|item| item.is_named(id) && item.kind == kind && item.state == OperationState::Failed)
+    }
+
     /// The operation of an item.
     pub(crate) fn operation_of(&self, item: u64) -> Option<RecordId> {
         self.operations.iter().find(|(_, operation)| operation.item == Some(item)).map(|(id, _)| *id)
@@ -346,12 +352,11 @@ impl Book {
     /// number of the item: by the policy that was in force last, so that no server need be asked.
     fn waiting_of(&self) -> BTreeMap<u64, (u64, u64)> {
         let class = self.state.as_ref().map(|state| state.attributes().class());
-        let accepted = class.and_then(|class| self.trust.accepted.get(&class));
         let mut waiting: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
         for note in self.notes.values() {
             let attributes = note.credential.attributes();
             let (usable, unusable) = waiting.entry(note.item).or_default();
-            let fits = accepted.is_some_and(|accepted| accepted.contains(&attributes.purpose()));
+            let fits = class.is_some_and(|class| self.trust.accepts(class, attributes.purpose()));
             let sum = if fits { usable } else { unusable };
             *sum = sum.saturating_add(attributes.value().get());
         }

@@ -349,18 +349,21 @@ impl<'b> Intake<'b> {
             }
         }
         let known = begun.and_then(|(_, item)| item).and_then(|number| self.item(number));
+        // What was given up as refused may have been on its way, and is accepted after all: its item tells of it, not another.
+        let known = known.or_else(|| self.item(self.book.item_given_up(kind_of(core.statement()), id)?.number));
         match begun {
             Some((operation_id, _)) => drop(self.answered.insert(operation_id)),
-            None => self.inbox.copies |= !self.book.is_restoring(),
+            None => self.inbox.copies |= known.is_none() && !self.book.is_restoring(),
         }
+        let fee = Amount::new(core.publics().fee);
         let item = match known {
-            Some(item) => HistoryItem { log_index: Some(index), ..item.sent_as(id) },
+            Some(item) => HistoryItem { log_index: Some(index), fee, failure: None, ..item.sent_as(id) },
             // A claim has no item of its own: it finishes those of its payments.
             None if core.statement() == Statement::Claim => return Ok(None),
             None => HistoryItem {
                 kind: kind_of(core.statement()),
                 amount: outcome.amount,
-                fee: Amount::new(core.publics().fee),
+                fee,
                 purpose: self.book.purpose_name(outcome.purpose()),
                 payee: outcome.payee.as_ref().and_then(|payee| self.book.known_identity(payee)),
                 transaction_id: Some(id),
@@ -519,7 +522,9 @@ impl<'b> Intake<'b> {
                 edits.push(Edit::DropOperation(id));
                 continue;
             }
-            // Another transaction consumed an input, so no transaction of this operation can ever be accepted.
+            // Another transaction consumed an input, so what would be sent next is refused. An earlier transaction of a payment
+            // that took more coins since (docs/PROTOCOL.md section 8) may still be accepted without that input: then the log
+            // brings it, and its item is done after all.
             let on_state = operation.intent.consumes_state();
             let lost = operation.inputs.iter().find_map(|input| self.gone.get(input)).copied();
             let Some(index) = lost.or(self.state_gone.filter(|_| on_state)) else { continue };

@@ -164,7 +164,7 @@ impl Inner {
             let what = format!("it shows the policy of epoch {epoch}, which was replaced by that of epoch {known}");
             return Err(Log::Payments.contradiction(what));
         }
-        let mut trust = Trust { epoch, accepted: terms.accepted(), ..book.trust().clone() };
+        let mut trust = Trust { epoch, accepted: Some(terms.accepted()), ..book.trust().clone() };
         // A name that has another number now does not tell what the old one meant.
         trust.purposes.retain(|_, known| terms.purposes().all(|(_, name)| name != known));
         trust.purposes.extend(terms.purposes().map(|(number, name)| (number, name.to_owned())));

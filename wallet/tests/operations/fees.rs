@@ -2,9 +2,9 @@
 
 use farthing_ecash::{amount::Amount, entry::Entry, statement::Statement, transaction::Core};
 use farthing_proto::v1::ErrorReason;
-use farthing_wallet::{OperationState, RequestId, Wallet, WalletError};
+use farthing_wallet::{OperationKind, OperationState, Order, RequestId, Wallet, WalletError};
 
-use crate::bank::{Bank, Fate, holds, identity};
+use crate::bank::{Bank, Fate, TO_FEBRUARY, holds, identity};
 
 fn eur(cents: u64) -> Amount {
     Amount::new(cents)
@@ -77,6 +77,55 @@ async fn an_earlier_transaction_that_is_accepted_late_costs_only_its_own_coins()
     assert_eq!((holds(&alice).await, alice.balance().await.available), (40, eur(40)));
     // It is there to be spent.
     assert_eq!(paid(&alice, 35).await, (eur(5), eur(0)));
+}
+
+/// No coins were left for the higher fee, so the payment was given up; and then it is accepted after all. It is one payment in the
+/// history, and everything that can be done with a payment can be done with it.
+#[tokio::test]
+async fn a_payment_that_was_given_up_is_accepted_late() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[105]).await;
+    let order = || Order {
+        payee: identity("dave"),
+        amount: eur(104),
+        purpose: String::new(),
+        memo: "hello".to_owned(),
+        reference: None,
+        allow_unregistered: true,
+    };
+    let request_id = RequestId::random();
+    bank.next(&[Fate::Delayed]);
+    let begun = alice.place(order(), request_id).await.unwrap();
+    let (number, id) = (begun.item.number, begun.item.transaction_id.unwrap());
+    bank.books().raise_fee();
+    bank.next(&[Fate::Refused(ErrorReason::PolicyMoved)]);
+    let resumed = alice.resume().await.unwrap();
+    assert_eq!(resumed[0].state, OperationState::Failed);
+    assert_eq!((alice.balance().await.available, alice.has_unfinished().await), (eur(105), false));
+    let again = alice.place(order(), request_id).await;
+    assert!(matches!(again, Err(WalletError::FailedBefore { .. })), "{again:?}");
+
+    bank.release();
+    alice.receive().await.unwrap();
+    assert_eq!((alice.balance().await.available, holds(&alice).await), (eur(0), 0));
+    let items = alice.history(None, 100).await.items;
+    let paid: Vec<_> = items.iter().filter(|item| item.kind == OperationKind::Pay).collect();
+    let [item] = paid.as_slice() else { panic!("one payment") };
+    assert_eq!((item.number, item.state, item.fee), (number, OperationState::Done, eur(1)));
+    assert_eq!((item.transaction_id, &item.failure, &item.memo[..]), (Some(id), &None, "hello"));
+    alice.close().await;
+
+    let alice = bank.reopen(&bank.dir("alice")).await;
+    let again = alice.place(order(), request_id).await.unwrap();
+    assert_eq!((again.item.number, bank.count(Statement::Pay)), (number, 1), "not paid twice");
+    let link = alice.link(id).await.unwrap();
+    assert_eq!(again.link, Some(link.to_string()));
+    alice.prove_payment(id, None, None).await.unwrap();
+    alice.receipt(id).await.unwrap();
+    bank.pass_days(TO_FEBRUARY);
+    alice.renew().await.unwrap();
+    let report = alice.refund(Some(id)).await.unwrap();
+    assert_eq!((report.refunded.len(), report.available), (1, eur(104)));
 }
 
 /// Coins have to be put together first, and the fee is raised meanwhile: nothing of the payment was sent, so it may take any.
