@@ -156,6 +156,11 @@ impl Intent {
         matches!(self, Self::Claim(_) | Self::Refund(_) | Self::Renew(_))
     }
 
+    /// Whether it renews the registration.
+    pub(crate) const fn renews(&self) -> bool {
+        matches!(self, Self::Renew(_))
+    }
+
     /// Whether the issuer has said to come again on another day.
     pub(crate) const fn waits(&self) -> bool {
         matches!(self, Self::Register(register) if register.waits_until.is_some())

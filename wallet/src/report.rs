@@ -257,6 +257,9 @@ pub struct ReceiveReport {
     pub worthless: u64,
     /// Why claiming did not come to an end, for people.
     pub delay: Option<String>,
+    /// This call has finished a registration or renewal, which shows whose wallet it is. So it has done nothing else: what could
+    /// be done today is left for the next call.
+    pub renewed: bool,
     /// Why the wallet, which is to be renewed, is not renewed yet, for people.
     pub not_renewed: Option<String>,
     /// What became of the links, in their order.
@@ -395,6 +398,8 @@ pub enum PendingReason {
     RegistrationExpired,
     /// It was begun, and the redeemer has not answered to the end.
     InProgress,
+    /// The call has renewed or registered the wallet, which shows whose it is, and has left it for the next one.
+    NextCall,
     /// Of one's own payment: its payee still has time to claim it.
     NotExpired,
 }
@@ -415,6 +420,9 @@ pub struct RefundReport {
     pub available: Amount,
     /// Why taking back did not come to an end, for people.
     pub delay: Option<String>,
+    /// This call has finished a registration or renewal, which shows whose wallet it is. So it has done nothing else: what could
+    /// be done today is left for the next call.
+    pub renewed: bool,
     /// Why the wallet, which is to be renewed, is not renewed yet, for people.
     pub not_renewed: Option<String>,
 }

@@ -208,7 +208,7 @@ impl WalletService for WalletApi {
             return Err(Refusal::field("links", format!("must be at most {LINKS_MAX}")).into());
         }
         let links = links.iter().map(|link| PaymentLink::parse(link)).collect::<Result<_, _>>().map_err(refused)?;
-        let receiving = Receiving { links, join: join || self.joins };
+        let receiving = Receiving { links, join: join || self.joins, renew_later: false };
         let report = self.wallet.receive_with(receiving, Arc::clone(&self.progress)).await.map_err(refused)?;
         tell_delay(report.delay.as_deref());
         Ok(Response::new(v1::ReceiveResponse {
@@ -218,6 +218,7 @@ impl WalletService for WalletApi {
             plan: report.plan.iter().map(encode::planned).collect(),
             left_today: report.left_today.map(Amount::get),
             not_renewed: report.not_renewed.unwrap_or_default(),
+            renewed: report.renewed,
             links: report.links.into_iter().map(encode::link).collect(),
             renew_in: report.renew_in.map(|month| month.to_string()).unwrap_or_default(),
         }))
@@ -236,6 +237,7 @@ impl WalletService for WalletApi {
             available: report.available.get(),
             renew_in: report.renew_in.map(|month| month.to_string()).unwrap_or_default(),
             not_renewed: report.not_renewed.unwrap_or_default(),
+            renewed: report.renewed,
         }))
     }
 

@@ -229,13 +229,13 @@ impl Wallet {
         .await
     }
 
-    /// For how many days the registration is still valid, when it is to be renewed; `None` when that is not due. Asks no
-    /// server.
+    /// For how many days the registration is still valid, when it is to be renewed, or some days when it had to wait and can be
+    /// finished now; `None` when nothing is due. Asks no server.
     pub async fn renewal_days(&self) -> Option<u32> {
         self.inner.renewal_days().await
     }
 
-    /// Renews the registration if that is due by the issuer's calendar, and does not ask for the class. A daemon does it at a
+    /// Renews the registration if that is due by the issuer's calendar, without asking for the class, or finishes one that had to wait. A daemon does it at a
     /// random time, so that it does not stand beside what else the wallet does.
     ///
     /// # Errors
@@ -387,7 +387,9 @@ impl Wallet {
         self.run(|inner| async move {
             inner.ready().await?;
             let report = inner.receive(receiving, progress).await?;
-            inner.roll_over_soon(!report.claimed.is_empty()).await;
+            if !report.renewed {
+                inner.roll_over_soon(!report.claimed.is_empty()).await;
+            }
             Ok(report)
         })
         .await

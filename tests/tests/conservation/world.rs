@@ -267,7 +267,7 @@ impl World {
     }
 
     fn receive(&self, wallet: usize, join: bool) -> JoinHandle<Brought> {
-        let receiving = Receiving { links: self.links_of(wallet), join };
+        let receiving = Receiving { links: self.links_of(wallet), join, ..Receiving::default() };
         let receive = async move |wallet: Wallet| wallet.receive_with(receiving, Arc::new(|_, _| ())).await;
         self.purses[wallet].spawn(async move |wallet: Wallet| brought(receive(wallet).await))
     }

@@ -26,6 +26,9 @@ const FINISH_EVERY: Duration = Duration::from_secs(30);
 /// A day.
 const ROLL_OVER_DAY: Duration = Duration::from_secs(86_400);
 
+/// About how long a daemon does not look for payments after it has renewed the registration.
+const APART: Duration = Duration::from_secs(3_600);
+
 /// The mean time to the next refund: a payment that nobody claimed comes back within days of its month, no two of a wallet
 /// together, and not at once when all wallets' payments of a month expire.
 const REFUND_MEAN: Duration = Duration::from_secs(12 * 3_600);
@@ -48,11 +51,14 @@ pub(super) async fn tend(
             sleep_until(next).await;
             if Instant::now() >= finish_at {
                 finish(&wallet).await;
-                roll_over(&wallet).await;
-                renew(&wallet).await;
-                refund(&wallet).await;
-                if settings.consolidate {
-                    consolidate(&wallet, &mut rest).await;
+                if renew(&wallet).await {
+                    receive_at = receive_at.map(|at| at.max(Instant::now() + jittered(APART)));
+                } else {
+                    roll_over(&wallet).await;
+                    refund(&wallet).await;
+                    if settings.consolidate {
+                        consolidate(&wallet, &mut rest).await;
+                    }
                 }
                 tell_currency(&wallet, &data_dir, &mut endpoint).await;
                 finish_at = Instant::now() + jittered(FINISH_EVERY);
@@ -60,8 +66,8 @@ pub(super) async fn tend(
             if let (Some(every), Some(at)) = (receive_every, receive_at)
                 && Instant::now() >= at
             {
-                receive(&wallet, settings.join).await;
-                receive_at = Some(Instant::now() + jittered(every));
+                let renewed = receive(&wallet, settings.join).await;
+                receive_at = Some(Instant::now() + jittered(if renewed { every.max(APART) } else { every }));
             }
         }
     };
@@ -110,19 +116,23 @@ async fn consolidate(wallet: &Wallet, rest: &mut Rest) {
 }
 
 /// Renews the registration, at a time that chance decides: the issuer is told whose wallet it is, and nothing else that the
-/// wallet does is to stand beside that.
-async fn renew(wallet: &Wallet) {
-    let Some(days_left) = wallet.renewal_days().await else { return };
+/// wallet does is to stand beside that. Says whether it has.
+async fn renew(wallet: &Wallet) -> bool {
+    let Some(days_left) = wallet.renewal_days().await else { return false };
     // Also when it is late and the issuer refuses, it is not asked at each look.
     if !is_time(days_left.max(1), UnwrapErr(SysRng).next_u32()) {
-        return;
+        return false;
     }
     match wallet.renew_if_due().await {
-        Ok(RenewOutcome::Renewed(_)) => tracing::info!("renewed the registration"),
+        Ok(RenewOutcome::Renewed(_)) => {
+            tracing::info!("renewed the registration");
+            return true;
+        }
         Ok(RenewOutcome::Pending { delay }) => tracing::warn!("the registration is not renewed yet: {delay}"),
         Ok(RenewOutcome::NotDue { .. }) => {}
         Err(error) => tracing::warn!("cannot renew the registration: {error}"),
     }
+    false
 }
 
 /// Whether to move some money, or to renew, at this look. Right after a rotation that tells who has moved and who has not, so
@@ -149,17 +159,20 @@ async fn tell_currency(wallet: &Wallet, data_dir: &std::path::Path, endpoint: &m
     }
 }
 
-async fn receive(wallet: &Wallet, join: bool) {
-    let receiving = Receiving { join, ..Receiving::default() };
+/// Looks for payments. Says whether that has renewed or registered the wallet instead.
+async fn receive(wallet: &Wallet, join: bool) -> bool {
+    let receiving = Receiving { join, renew_later: true, ..Receiving::default() };
     match wallet.receive_with(receiving, Arc::new(|_, _| {})).await {
         Ok(report) => {
             tracing::info!(claimed = report.claimed.len(), pending = report.pending.len(), "looked for payments");
             if let Some(delay) = report.delay {
                 tracing::warn!("not all payments are claimed yet: {delay}");
             }
+            return report.renewed;
         }
         Err(error) => tracing::warn!("cannot look for payments: {error}"),
     }
+    false
 }
 
 /// Takes back at most one payment, at a time that chance decides.

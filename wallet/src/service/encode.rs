@@ -230,6 +230,7 @@ fn reason(reason: PendingReason) -> v1::PendingReason {
         PendingReason::NotAllowed | PendingReason::RegistrationExpired => v1::PendingReason::NotAllowed,
         PendingReason::InProgress => v1::PendingReason::InProgress,
         PendingReason::NotExpired => v1::PendingReason::NotExpired,
+        PendingReason::NextCall => v1::PendingReason::NextCall,
     }
 }
 

@@ -14,10 +14,10 @@ use farthing_ecash::{
 use super::{Progress, inner::Inner};
 use crate::{
     book::{Book, HeldNote},
-    error::WalletError,
+    error::{Server, WalletError},
     history::HistoryItem,
     link::PaymentLink,
-    operation::{Claim, Intent, Operation, Season, Settled, Split, claim_rule},
+    operation::{Claim, Intent, Season, Settled, Split, claim_rule},
     plan::{self, Caps, Counters, Manner, Part, Piece, Step},
     report::{IncomingPayment, PendingPayment, PendingReason, PlannedPart, ReceiveReport, RenewOutcome},
     terms::{self, Terms},
@@ -34,21 +34,30 @@ pub struct Receiving {
     /// makes fewer coins, and issuer, redeemer and every reader of the log see that the payments have one owner; each payer
     /// sees with how many others its own was claimed.
     pub join: bool,
+    /// Leave a renewal that can wait to [`Wallet::renew_if_due`](crate::Wallet::renew_if_due), as who calls that at random times.
+    pub renew_later: bool,
 }
 
-/// Why nothing is claimed or taken back in a call that has registered or renewed the wallet (docs/PROTOCOL.md section 10).
-const APART: &str = "the registration was finished or renewed just now, which shows whose wallet this is; so that nobody sees \
-                     what else this wallet does, that is left for the next time";
+/// What has become of a renewal that a wallet does by itself.
+#[derive(Default)]
+pub(super) struct Renewing {
+    /// It is renewed.
+    pub(super) done: bool,
+    /// It was due, and is not renewed because of this.
+    pub(super) failure: Option<String>,
+    /// That is because a renewal is under way, so that nothing else can be done with the state.
+    pub(super) is_under_way: bool,
+}
 
 impl Inner {
     pub(super) async fn receive(&self, receiving: Receiving, progress: Progress) -> Result<ReceiveReport, WalletError> {
-        let Receiving { links, join } = receiving;
+        let Receiving { links, join, renew_later } = receiving;
         let _turn = self.receiving.lock().await;
-        let is_new = self.finish_registration().await?;
+        let renewed = self.finish_registration().await?;
         let mut terms = self.terms().await?;
-        let mut report = ReceiveReport { delay: is_new.then(|| APART.to_owned()), ..ReceiveReport::default() };
+        let mut report = ReceiveReport { renewed, ..ReceiveReport::default() };
         let mut claimed = Vec::new();
-        self.finish_claim(&mut report, &mut claimed).await?;
+        let mut has_acted = self.finish_claim(&mut report, &mut claimed).await?;
         let mut linked = Vec::with_capacity(links.len());
         for link in links {
             linked.push(self.take_link(link).await?);
@@ -57,15 +66,16 @@ impl Inner {
         (report.scanned, report.worthless) = (scan.scanned, scan.worthless);
         tracing::debug!(scanned = scan.scanned, "looked through the payment log");
 
-        let (not_renewed, delay) = self.renew_expired(terms.header.day).await?;
-        report.not_renewed = not_renewed;
-        report.delay = report.delay.or(delay);
+        if report.delay.is_none() && !report.renewed && !has_acted && self.is_expired(terms.header.day).await? {
+            report.take(self.renew_by_itself().await?);
+        }
         // Notes of a claim that failed are left for another time, so that this comes to an end.
         let mut tried = BTreeSet::new();
-        while report.delay.is_none() {
+        while report.delay.is_none() && !report.renewed {
             let driving = {
                 let mut book = self.book.lock().await;
                 let Some(step) = next_step(&book, &terms, join, &tried)? else { break };
+                has_acted = true;
                 let season = Season::Payments(terms.clone());
                 match step {
                     Step::Take(notes) => {
@@ -100,13 +110,14 @@ impl Inner {
                 Err(error) => report.delay = Some(error.to_string()),
             }
         }
-        if report.delay.is_none() && report.claimed.is_empty() && tried.is_empty() {
-            (report.not_renewed, report.delay) = self.renew_by_itself().await?;
+        let can_renew = report.delay.is_none() && report.not_renewed.is_none() && !report.renewed && !has_acted;
+        if can_renew && !renew_later {
+            report.take(self.renew_by_itself().await?);
         }
         let book = self.book.lock().await;
         let waiting = Waiting::of(&book, &terms, join)?;
         report.plan = waiting.days();
-        report.pending = waiting.pending(&book, &terms)?;
+        report.pending = waiting.pending(&book, &terms, report.renewed)?;
         let state = book.state()?;
         report.renew_in = renew_in(report.plan.iter(), state.attributes());
         let unrestricted = claim_rule(&terms, state.attributes(), UNRESTRICTED);
@@ -119,88 +130,88 @@ impl Inner {
 
     /// Goes on with a registration that had to wait, when its day has come: whether it is finished now. The issuer is not
     /// asked before, because each time tells it whose wallet is at work.
-    async fn finish_registration(&self) -> Result<bool, WalletError> {
+    pub(super) async fn finish_registration(&self) -> Result<bool, WalletError> {
+        if let Some(from) = self.waits_until().await? {
+            return Err(WalletError::RegistrationWaits { from });
+        }
         let waiting = {
             let book = self.book.lock().await;
-            let waits = |operation: &Operation| matches!(operation.intent, Intent::Register(_));
-            let found = book.operations().find(|(_, operation)| waits(operation)).map(|(id, _)| id);
-            if let Some((from, pins)) = book.waits_until().zip(book.pins())
-                && terms::own_day(pins, self.unix_seconds())? < from
-            {
-                return Err(WalletError::RegistrationWaits { from });
-            }
-            book.waits_until().and(found)
+            book.operations().find(|(_, operation)| operation.intent.waits()).map(|(id, _)| id)
         };
-        if let Some(id) = waiting {
-            let driving = self.driving(id);
-            self.drive(&driving).await?;
+        let Some(id) = waiting else { return self.book.lock().await.state().map(|_| false) };
+        let driving = self.driving(id);
+        let settled = self.drive(&driving).await?;
+        match (settled, self.waits_until().await?) {
+            (_, Some(from)) => Err(WalletError::RegistrationWaits { from }),
+            (Settled::Pending { delay }, None) => Err(WalletError::Unreachable { server: Server::Issuer, what: delay }),
+            (Settled::Done, None) => self.book.lock().await.state().map(|_| true),
         }
+    }
+
+    /// From which day on the registration is signed, when that day has not come by this machine's clock.
+    pub(super) async fn waits_until(&self) -> Result<Option<Day>, WalletError> {
         let book = self.book.lock().await;
-        match book.waits_until() {
-            Some(from) => Err(WalletError::RegistrationWaits { from }),
-            None => book.state().map(|_| waiting.is_some()),
-        }
+        let Some((from, pins)) = book.waits_until().zip(book.pins()) else { return Ok(None) };
+        Ok(Some(from).filter(|from| terms::own_day(pins, self.unix_seconds()).is_ok_and(|today| today < *from)))
     }
 
-    /// Renews a state that is not valid any more, because nothing can be claimed or taken back with it. Then nothing is in this
-    /// call, which the second text says. A state that is due and still valid is renewed in a call that claims nothing.
-    pub(super) async fn renew_expired(&self, today: Day) -> Result<(Option<String>, Option<String>), WalletError> {
-        let is_expired = async || -> Result<bool, WalletError> {
-            Ok(self.book.lock().await.state()?.attributes().validity() < today.month())
-        };
-        if !is_expired().await? {
-            return Ok((None, None));
-        }
-        let (not_renewed, in_use) = self.renew_by_itself().await?;
-        let apart = (!is_expired().await?).then(|| APART.to_owned());
-        Ok((not_renewed, in_use.or(apart)))
+    /// Whether the state is not valid any more, so that nothing can be claimed or taken back with it.
+    pub(super) async fn is_expired(&self, today: Day) -> Result<bool, WalletError> {
+        Ok(self.book.lock().await.state()?.attributes().validity() < today.month())
     }
 
-    /// Renews the state if that is due. What it has failed by is told; payments are claimed all the same, unless a renewal is
-    /// under way, which the second text then says.
-    pub(super) async fn renew_by_itself(&self) -> Result<(Option<String>, Option<String>), WalletError> {
+    /// Renews the state if that is due. What it has failed by is told.
+    pub(super) async fn renew_by_itself(&self) -> Result<Renewing, WalletError> {
+        let failed = |text: String, is_under_way| Renewing { done: false, failure: Some(text), is_under_way };
         match self.renew_in_turn(false).await {
-            Ok(RenewOutcome::Pending { delay }) => Ok((Some(delay.clone()), Some(delay))),
-            Ok(RenewOutcome::Renewed(_) | RenewOutcome::NotDue { .. }) => Ok((None, None)),
+            Ok(RenewOutcome::Pending { delay }) => Ok(failed(delay, true)),
+            Ok(RenewOutcome::Renewed(_)) => Ok(Renewing { done: true, ..Renewing::default() }),
+            Ok(RenewOutcome::NotDue { .. }) => Ok(Renewing::default()),
             Err(
                 error @ (WalletError::DiskFull
                 | WalletError::Storage { .. }
                 | WalletError::Internal { .. }
                 | WalletError::LogContradictsItself { .. }),
             ) => Err(error),
-            Err(error) => {
-                let text = error.to_string();
-                let in_use = self.uses_state().await.map(|_| text.clone());
-                Ok((Some(text), in_use))
-            }
+            Err(error) => Ok(failed(error.to_string(), self.uses_state().await.is_some())),
         }
     }
 
-    /// Finishes a claim or refund that was begun before: there can only be one at a time.
+    /// Finishes a claim, refund or renewal that was begun before: there can only be one at a time. Says whether there was a claim
+    /// or refund.
     async fn finish_claim(
         &self,
         report: &mut ReceiveReport,
         claimed: &mut Vec<IncomingPayment>,
-    ) -> Result<(), WalletError> {
-        let driving = {
+    ) -> Result<bool, WalletError> {
+        let (driving, renews) = {
             let book = self.book.lock().await;
             let mut operations = book.operations();
             let Some((id, claim)) = operations.find(|(_, operation)| operation.intent.consumes_state()) else {
-                return Ok(());
+                return Ok(false);
             };
             let notes = claim.inputs.iter().filter_map(|id| book.note(*id));
             *claimed = notes.filter_map(|note| payment(&book, note)).collect();
-            self.driving(id)
+            (self.driving(id), claim.intent.renews())
         };
         match self.drive(&driving).await {
+            Ok(Settled::Done) if renews => report.renewed = true,
             Ok(Settled::Done) => report.claimed.append(claimed),
             Ok(Settled::Pending { delay }) => report.delay = Some(delay),
             Err(error @ (WalletError::DiskFull | WalletError::Storage { .. } | WalletError::Internal { .. })) => {
                 return Err(error);
             }
-            Err(error) => tracing::debug!(%error, "the claim that was begun before was refused"),
+            Err(error) => tracing::debug!(%error, "what was begun before was refused"),
         }
-        Ok(())
+        Ok(!renews)
+    }
+}
+
+impl ReceiveReport {
+    fn take(&mut self, renewing: Renewing) {
+        self.renewed = renewing.done;
+        self.delay = renewing.failure.clone().filter(|_| renewing.is_under_way);
+        self.not_renewed = renewing.failure;
     }
 }
 
@@ -277,7 +288,7 @@ impl Waiting {
     }
 
     /// What waits, and why.
-    fn pending(&self, book: &Book, terms: &Terms) -> Result<Vec<PendingPayment>, WalletError> {
+    fn pending(&self, book: &Book, terms: &Terms, renewed: bool) -> Result<Vec<PendingPayment>, WalletError> {
         let state = book.state()?;
         let state = state.attributes();
         let mut waiting: BTreeMap<u64, (HeldNote, u64, bool)> = BTreeMap::new();
@@ -298,7 +309,10 @@ impl Waiting {
                 _ if in_progress => PendingReason::InProgress,
                 None => PendingReason::NotAllowed,
                 Some(_) if state.validity() < terms.header.day.month() => PendingReason::RegistrationExpired,
-                Some(_) => reason(value, &plan, terms),
+                Some(_) => match reason(value, &plan, terms) {
+                    PendingReason::InProgress if renewed => PendingReason::NextCall,
+                    reason => reason,
+                },
             };
             let room = rule.map_or(0, |rule| self.counters.room(Caps::from(&rule.attributes().line)));
             let capped = [PendingReason::OverDayCap, PendingReason::OverMonthCap, PendingReason::LargerThanCap];

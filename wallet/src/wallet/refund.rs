@@ -47,18 +47,22 @@ impl Inner {
             }
         };
         let mut terms = self.terms().await?;
-        let mut report = RefundReport { delay: self.finish_state_operation().await?, ..RefundReport::default() };
+        let mut report = RefundReport::default();
+        let has_acted = self.finish_state_operation(&mut report).await?;
         let before = self.book.lock().await.unclaimed();
         // The log tells what payees have claimed meanwhile.
         self.catch_up(Some(&terms), &progress).await?;
         // A refund takes a state that is valid, as a claim does, and comes months after the payment.
-        let (not_renewed, delay) = self.renew_expired(terms.header.day).await?;
-        report.not_renewed = not_renewed;
-        report.delay = report.delay.or(delay);
+        if report.delay.is_none() && !report.renewed && !has_acted && self.is_expired(terms.header.day).await? {
+            let renewing = self.renew_by_itself().await?;
+            report.renewed = renewing.done;
+            report.delay = renewing.failure.clone().filter(|_| renewing.is_under_way);
+            report.not_renewed = renewing.failure;
+        }
 
         let mut asked = asked;
         let (mut tried, mut ended) = (BTreeSet::new(), false);
-        while report.delay.is_none() && !ended {
+        while report.delay.is_none() && !report.renewed && !ended {
             let (driving, part) = {
                 let mut book = self.book.lock().await;
                 if which == Which::AnyOne && asked.is_none() {
@@ -105,32 +109,31 @@ impl Inner {
         }
         let book = self.book.lock().await;
         report.received = received(&book, &terms, &before, which, asked);
-        report.pending = pending(&book, &terms, asked)?;
+        report.pending = pending(&book, &terms, asked, report.renewed)?;
         let plans = report.pending.iter().flat_map(|pending| &pending.plan);
         report.renew_in = renew_in(plans, book.state()?.attributes());
         report.available = book.available(UNRESTRICTED);
         Ok(report)
     }
 
-    /// Finishes a claim or refund that was begun before: there can only be one at a time. Answers why it cannot be.
-    async fn finish_state_operation(&self) -> Result<Option<String>, WalletError> {
-        let driving = {
+    /// Finishes a claim, refund or renewal that was begun before: there can only be one at a time. Says whether there was a claim
+    /// or refund.
+    async fn finish_state_operation(&self, report: &mut RefundReport) -> Result<bool, WalletError> {
+        let (driving, renews) = {
             let book = self.book.lock().await;
             let begun = book.operations().find(|(_, operation)| operation.intent.consumes_state());
-            let Some((id, _)) = begun else { return Ok(None) };
-            self.driving(id)
+            let Some((id, operation)) = begun else { return Ok(false) };
+            (self.driving(id), operation.intent.renews())
         };
         match self.drive(&driving).await {
-            Ok(Settled::Done) => Ok(None),
-            Ok(Settled::Pending { delay }) => Ok(Some(delay)),
+            Ok(Settled::Done) => report.renewed = renews,
+            Ok(Settled::Pending { delay }) => report.delay = Some(delay),
             Err(error @ (WalletError::DiskFull | WalletError::Storage { .. } | WalletError::Internal { .. })) => {
-                Err(error)
+                return Err(error);
             }
-            Err(error) => {
-                tracing::debug!(%error, "what was begun before was refused");
-                Ok(None)
-            }
+            Err(error) => tracing::debug!(%error, "what was begun before was refused"),
         }
+        Ok(!renews)
     }
 }
 
@@ -221,7 +224,7 @@ fn received(
 }
 
 /// What nobody is known to have claimed, and why it is not back.
-fn pending(book: &Book, terms: &Terms, asked: Option<u64>) -> Result<Vec<PendingRefund>, WalletError> {
+fn pending(book: &Book, terms: &Terms, asked: Option<u64>, renewed: bool) -> Result<Vec<PendingRefund>, WalletError> {
     let state = book.state()?;
     let (state, today) = (state.attributes(), terms.header.day);
     let unclaimed = || book.unclaimed().into_iter().filter(|(_, held, _)| asked.is_none_or(|item| item == held.item));
@@ -235,6 +238,7 @@ fn pending(book: &Book, terms: &Terms, asked: Option<u64>) -> Result<Vec<Pending
         let reason = match plan.first().map(|part| part.day) {
             _ if in_progress => PendingReason::InProgress,
             _ if !held.note.is_expired(today.month()) => PendingReason::NotExpired,
+            Some(day) if day == today && renewed => PendingReason::NextCall,
             Some(day) if day == today => PendingReason::InProgress,
             Some(day) if day.month() == today.month() => PendingReason::OverDayCap,
             Some(_) => PendingReason::OverMonthCap,

@@ -58,7 +58,7 @@ impl Inner {
         };
         match self.drive(&driving).await? {
             Settled::Done => self.registered().await,
-            Settled::Pending { delay } => match self.book.lock().await.waits_until() {
+            Settled::Pending { delay } => match self.waits_until().await? {
                 Some(from) => Err(WalletError::RegistrationWaits { from }),
                 None => Ok(RegisterOutcome::Pending { delay }),
             },

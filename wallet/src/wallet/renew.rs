@@ -27,6 +27,9 @@ use crate::{
     vault::RecordId,
 };
 
+/// For how many days more a registration that need not wait any longer counts as not being late.
+const WAITED_DAYS: u32 = 8;
+
 impl Inner {
     /// Renews the state when others that are signed now are valid for longer, or the issuer has another class for it.
     pub(super) async fn renew(&self) -> Result<RenewOutcome, WalletError> {
@@ -34,14 +37,20 @@ impl Inner {
         self.renew_in_turn(true).await
     }
 
-    /// Renews the state when others that are signed now are valid for longer.
+    /// Renews the state when others that are signed now are valid for longer, or finishes a registration that had to wait.
     pub(super) async fn renew_if_due(&self) -> Result<RenewOutcome, WalletError> {
         let _turn = self.receiving.lock().await;
+        if self.finish_registration().await? {
+            return self.renewed().await;
+        }
         self.renew_in_turn(false).await
     }
 
     /// For how many days the state is still valid, when it is to be renewed.
     pub(super) async fn renewal_days(&self) -> Option<u32> {
+        if self.book.lock().await.waits_until().is_some() {
+            return self.waits_until().await.ok()?.is_none().then_some(WAITED_DAYS);
+        }
         if !self.is_due().await.ok()? {
             return None;
         }
@@ -59,7 +68,11 @@ impl Inner {
             match self.drive(&driving).await? {
                 Settled::Pending { delay } => return Ok(RenewOutcome::Pending { delay }),
                 Settled::Done if renews => return self.renewed().await,
-                Settled::Done => {}
+                Settled::Done => {
+                    let delay = "something begun before was finished just now, and a renewal, which shows whose wallet this is, \
+                                 stays apart from it: renew again";
+                    return Ok(RenewOutcome::Pending { delay: delay.to_owned() });
+                }
             }
         }
         if !by_hand && !self.is_due().await? {

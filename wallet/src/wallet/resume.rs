@@ -12,11 +12,13 @@ use crate::{
 };
 
 impl Inner {
-    /// Operations that were begun and that no call is waiting for. A registration that has to wait is not among them: whoever
-    /// receives finishes it. Sent before each payment, it would tell the issuer who pays.
+    /// Operations that were begun and that no call is waiting for. A registration that has to wait and a renewal are not among
+    /// them: whoever receives finishes them. Sent before a payment, they would tell who pays.
     pub(super) async fn unfinished(&self) -> Vec<RecordId> {
         let book = self.book.lock().await;
-        let open = book.operations().filter(|(id, operation)| !operation.intent.waits() && !self.is_driven(*id));
+        let open = book
+            .operations()
+            .filter(|(id, operation)| !operation.intent.waits() && !operation.intent.renews() && !self.is_driven(*id));
         open.map(|(id, _)| id).collect()
     }
 

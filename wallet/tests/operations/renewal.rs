@@ -1,7 +1,9 @@
 //! Renewals, and what is lost on their way.
 
 use farthing_ecash::{amount::Amount, calendar::Day, statement::Statement};
-use farthing_wallet::{OperationKind, OperationState, RenewOutcome, RequestId, Server, Wallet, WalletError};
+use farthing_wallet::{
+    OperationKind, OperationState, PendingReason, RenewOutcome, RequestId, Server, Wallet, WalletError,
+};
 
 use crate::{
     bank::{Bank, Fate, TO_FEBRUARY, TODAY, identity},
@@ -131,7 +133,7 @@ async fn a_wallet_that_was_away_renews_in_one_call_and_claims_in_the_next() {
     bank.pass_days(TO_DECEMBER + 30);
     let report = bob.receive().await.unwrap();
     assert_eq!((report.claimed.len(), bank.count(Statement::Renew), bank.count(Statement::Claim)), (0, 1, 0));
-    assert!(report.delay.unwrap().contains("whose wallet"));
+    assert_eq!((report.renewed, report.delay, report.not_renewed), (true, None, None));
     bank.books().calls.clear();
     let report = bob.receive().await.unwrap();
     assert_eq!((report.claimed.len(), report.delay), (1, None));
@@ -147,10 +149,50 @@ async fn a_wallet_that_was_away_renews_in_one_call_and_takes_back_in_the_next() 
     bank.pass_days(TO_FEBRUARY);
     let report = alice.refund(None).await.unwrap();
     assert_eq!((report.refunded.len(), bank.count(Statement::Renew), bank.count(Statement::Refund)), (0, 1, 0));
-    assert!(report.delay.unwrap().contains("whose wallet"));
+    assert_eq!((report.renewed, report.delay, report.not_renewed), (true, None, None));
     bank.books().calls.clear();
     assert_eq!(alice.refund(None).await.unwrap().refunded.len(), 1);
     assert!(!bank.books().calls.iter().any(|call| call == "grant"));
+}
+
+/// A renewal that was begun before, finished, is a renewal too; and after a claim that was begun before nothing is renewed.
+#[tokio::test]
+async fn what_was_begun_before_stays_apart_too() {
+    let bank = Bank::open().await;
+    let alice = bank.rich("alice", &[1_000]).await;
+    let bob = bank.wallet("bob").await;
+    bank.pass_days(TO_DECEMBER);
+    bank.next(&[Fate::RequestLost]);
+    assert!(matches!(bob.renew().await.unwrap(), RenewOutcome::Pending { .. }));
+    pay(&alice, "bob", 100).await;
+    // Other commands do not send it.
+    assert!(!bob.has_unfinished().await && bob.resume().await.unwrap().is_empty());
+    let report = bob.receive().await.unwrap();
+    assert_eq!((report.renewed, report.claimed.len(), bank.count(Statement::Claim)), (true, 0, 0));
+    let [waiting] = report.pending.as_slice() else { panic!("one waits") };
+    assert_eq!(waiting.reason, PendingReason::NextCall);
+    let report = bob.receive().await.unwrap();
+    assert_eq!((report.renewed, report.claimed.len()), (false, 1));
+
+    pay(&bob, "alice", 50).await;
+    bank.next(&[Fate::RequestLost]);
+    assert!(alice.receive().await.unwrap().delay.is_some());
+    let stays = alice.renew().await.unwrap();
+    assert!(matches!(stays, RenewOutcome::Pending { .. }), "{stays:?}");
+    assert_eq!((bank.count(Statement::Claim), bank.count(Statement::Renew)), (2, 1));
+    assert!(matches!(alice.renew().await.unwrap(), RenewOutcome::Renewed(_)));
+}
+
+/// The issuer is told once in a call whose wallet is to be renewed, also when it says no.
+#[tokio::test]
+async fn a_renewal_that_fails_is_tried_once_in_a_call() {
+    let bank = Bank::open().await;
+    let bob = bank.wallet("bob").await;
+    bank.pass_days(TO_DECEMBER + 30);
+    bank.books().own_validity = Some(Day::new(TODAY).month().plus(20));
+    bank.books().calls.clear();
+    assert!(bob.receive().await.unwrap().not_renewed.is_some());
+    assert_eq!(bank.books().calls.iter().filter(|call| *call == "grant").count(), 1);
 }
 
 /// Each registration that is sent tells the issuer whose wallet is at work.
@@ -170,12 +212,14 @@ async fn a_registration_that_has_to_wait_is_not_sent_before_its_day_and_never_be
         assert_eq!(bank.books().calls, Vec::<String>::new());
     }
     bank.pass_days(1);
-    // Its day has come, and yet it is only sent by who receives.
+    // Its day has come, and yet it is only sent by who receives, or by a daemon at a random time.
+    assert!(next.renewal_days().await.is_some());
     assert!(!next.has_unfinished().await && next.resume().await.unwrap().is_empty());
     assert_eq!(bank.books().calls, Vec::<String>::new());
     let report = next.receive().await.unwrap();
-    assert!(report.delay.unwrap().contains("whose wallet"));
+    assert_eq!((report.renewed, report.delay, report.not_renewed), (true, None, None));
     assert!(bank.books().calls.iter().any(|call| call == "register"));
+    assert_eq!(next.renewal_days().await, None);
     pay(&alice, "next", 100).await;
     assert_eq!(next.receive().await.unwrap().claimed.len(), 1);
 }

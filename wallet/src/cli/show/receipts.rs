@@ -44,6 +44,7 @@ pub(in crate::cli) fn received(answer: &v1::ReceiveResponse, money: &Money) -> S
     }
     text += &plan_text("claimed", &answer.plan, money);
     text += &renewal_text(&answer.renew_in);
+    text += renewed(answer.renewed);
     text += &not_renewed(&answer.not_renewed);
     if let Some(left) = answer.left_today.filter(|_| !answer.pending.is_empty()) {
         text += &format!("{} more can be received today.\n", money.text(left));
@@ -64,6 +65,7 @@ pub(in crate::cli) fn received(answer: &v1::ReceiveResponse, money: &Money) -> S
         "plan": plan(&answer.plan),
         "renew_in": optional(&answer.renew_in),
         "left_today": answer.left_today,
+        "renewed": answer.renewed,
         "not_renewed": optional(&answer.not_renewed),
         "links": answer.links.iter().map(link_outcome).collect::<Vec<_>>(),
         "available": answer.available,
@@ -105,6 +107,7 @@ pub(in crate::cli) fn refunded(answer: &v1::RefundResponse, money: &Money) -> Sh
     }
     text += &plan_text("taken back", &joined(days), money);
     text += &renewal_text(&answer.renew_in);
+    text += renewed(answer.renewed);
     text += &not_renewed(&answer.not_renewed);
     text += &available(answer.available, "", money);
     let pending = answer.pending.iter().map(|pending| {
@@ -119,11 +122,20 @@ pub(in crate::cli) fn refunded(answer: &v1::RefundResponse, money: &Money) -> Sh
         "received": answer.received.iter().map(outgoing).collect::<Vec<_>>(),
         "pending": pending.collect::<Vec<_>>(),
         "renew_in": optional(&answer.renew_in),
+        "renewed": answer.renewed,
         "not_renewed": optional(&answer.not_renewed),
         "available": answer.available,
         "currency": money.document(),
     });
     Shown { text, document }
+}
+
+fn renewed(renewed: bool) -> &'static str {
+    if renewed {
+        "The registration is finished or renewed now. That shows whose wallet this is, so nothing else was done with it.\n"
+    } else {
+        ""
+    }
 }
 
 /// Why the registration, which is to be renewed, is not.
@@ -250,6 +262,7 @@ fn why_pending(reason: v1::PendingReason, over_by: u64, money: &Money) -> String
             "your class or registration may not receive this money at present. Ask the issuer.".to_owned()
         }
         v1::PendingReason::InProgress => "the redeemer has not confirmed it yet. Run the command again.".to_owned(),
+        v1::PendingReason::NextCall => "left for the next time. Run the command again, better not at once.".to_owned(),
         v1::PendingReason::NotExpired => "its payee still has time to claim it.".to_owned(),
         v1::PendingReason::Unspecified => "run the command again later.".to_owned(),
     }
@@ -348,6 +361,7 @@ mod tests {
             available: 100,
             renew_in: "2027-06".into(),
             not_renewed: "revoked".into(),
+            renewed: false,
         };
         let shown = refunded(&answer, &euro());
         assert_eq!(
@@ -363,6 +377,26 @@ mod tests {
         assert_eq!(shown.document["received"][0]["payee"], "bob@bank.example");
         let days = joined(vec![planned("2026-12-02", 1), planned("2026-12-01", 2), planned("2026-12-02", 4)]);
         assert_eq!(days, [planned("2026-12-01", 2), planned("2026-12-02", 5)]);
+    }
+
+    #[test]
+    fn a_call_that_has_renewed_says_that_it_did_nothing_else() {
+        let payment = v1::IncomingPayment { amount: 350, ..Default::default() };
+        let mut waiting = v1::PendingPayment { payment: Some(payment), ..Default::default() };
+        waiting.set_reason(v1::PendingReason::NextCall);
+        let answer = v1::ReceiveResponse { pending: vec![waiting], renewed: true, ..Default::default() };
+        let shown = received(&answer, &euro());
+        assert_eq!(
+            shown.text,
+            "No new payment was claimed.\n\
+             Waiting: 3.50 EUR: left for the next time. Run the command again, better not at once.\n\
+             The registration is finished or renewed now. That shows whose wallet this is, so nothing else was done with it.\n\
+             0.00 EUR can be spent.\n"
+        );
+        assert_eq!(
+            (&shown.document["renewed"], &shown.document["pending"][0]["reason"]),
+            (&json!(true), &json!("next_call"))
+        );
     }
 
     #[test]
