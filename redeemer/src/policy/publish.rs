@@ -248,14 +248,43 @@ async fn entry_at(log: &PaymentLog, index: u64) -> Result<Entry, RunError> {
 /// # Errors
 /// Those of the store.
 pub(crate) async fn keys_with_rules(store: &Store) -> Result<BTreeSet<KeyId>, RunError> {
-    let mut found = BTreeSet::new();
-    for (place, _) in store.scan_prefix(RULES_ENTRY, &[], READ_ITEMS_MAX).await? {
-        let key = place.as_chunks::<32>().0.last().copied().ok_or(RunError::Damaged("the place of a rule"))?;
-        found.insert(KeyId::new(key));
+    let (mut found, mut from) = (BTreeSet::new(), Vec::new());
+    loop {
+        let page = store.scan(RULES_ENTRY, &from, READ_ITEMS_MAX).await?;
+        let Some((last, _)) = page.last() else { return Ok(found) };
+        from = [last.as_slice(), &[0]].concat();
+        for (place, _) in &page {
+            let key = place.as_chunks::<32>().0.last().copied().ok_or(RunError::Damaged("the place of a rule"))?;
+            found.insert(KeyId::new(key));
+        }
     }
-    Ok(found)
 }
 
 fn rules_key(hash: PolicyHash, key: KeyId) -> Vec<u8> {
     [*hash.as_bytes(), *key.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_is_found_behind_more_rules_than_are_read_at_once() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(&home.path().join("store")).unwrap().0;
+        let place = |policy: usize| {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&policy.to_be_bytes());
+            [hash, [u8::from(policy == READ_ITEMS_MAX); 32]].concat()
+        };
+        let places: Vec<_> = (0..=READ_ITEMS_MAX).map(place).collect();
+        for part in places.chunks(1_000) {
+            let batch = part.iter().fold(Batch::new(), |batch, place| batch.put(RULES_ENTRY, place.clone(), [0; 8]));
+            assert!(matches!(store.commit(batch).await.unwrap(), Outcome::Applied { .. }));
+        }
+        let found = keys_with_rules(&store).await.unwrap();
+        assert_eq!(found, BTreeSet::from([KeyId::new([0; 32]), KeyId::new([1; 32])]));
+    }
 }
