@@ -94,8 +94,8 @@ pub async fn run(dir: &Path, out: &mut (dyn Write + Send)) -> Result<Cluster, Fa
     let left = time_left_today()?;
     if left < STORY {
         writeln!(out, "It is nearly midnight in {ZONE}: the story begins on the new day.")?;
-        tokio::time::sleep(left).await;
     }
+    begin_on_one_day().await?;
     let cluster = Cluster::start(dir, Setup::with_policy(include_str!("demo/policy.toml"))).await?;
     let (currency, words) = (Currency::new("EUR", 6)?, Zeroizing::default());
     let options = Options::default();
@@ -125,6 +125,18 @@ const ZONE: &str = "Europe/Luxembourg";
 
 /// More than the main job takes, whose caps are those of one day.
 const STORY: Duration = Duration::from_secs(120);
+
+/// Waits for the new day where the policy of the demo is in force, if this one is nearly over: what follows is of one day.
+///
+/// # Errors
+/// When the time zone is not known.
+pub async fn begin_on_one_day() -> Result<(), Failure> {
+    let left = time_left_today()?;
+    if left < STORY {
+        tokio::time::sleep(left).await;
+    }
+    Ok(())
+}
 
 /// Up to the next midnight.
 fn time_left_today() -> Result<Duration, Failure> {

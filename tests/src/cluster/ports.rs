@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     net::{SocketAddr, TcpListener},
+    path::Path,
 };
 
 use farthing_issuer::keys::KeyPeriods;
@@ -26,18 +27,24 @@ impl Ports {
     /// Six ports that nobody uses, below those that the system gives to outgoing connections: so they are still free when a
     /// server comes back to its own.
     pub(super) fn free() -> Result<Self, Failure> {
-        let folder = std::env::temp_dir().join("farthing-test-ports");
-        std::fs::create_dir_all(&folder)?;
+        Self::free_in(&std::env::temp_dir().join("farthing-test-ports"))
+    }
+
+    /// In a folder of somebody else on this machine only what he has reserved is respected, and nothing is reserved.
+    fn free_in(folder: &Path) -> Result<Self, Failure> {
+        std::fs::create_dir_all(folder).ok();
         let (mut ports, mut reserved) = (Vec::new(), Vec::new());
         for _ in 0..1_000 {
             let [first, second, ..] = *RequestId::random().as_bytes();
             let port = 20_000 + u16::from_le_bytes([first, second]) % 12_000;
-            let lock = File::create(folder.join(port.to_string()))?;
-            if lock.try_lock().is_err() || TcpListener::bind(("127.0.0.1", port)).is_err() {
+            let name = folder.join(port.to_string());
+            let lock = File::create(&name).or_else(|_| File::open(&name)).ok();
+            let taken = lock.as_ref().is_some_and(|lock| lock.try_lock().is_err()) || ports.contains(&port);
+            if taken || TcpListener::bind(("127.0.0.1", port)).is_err() {
                 continue;
             }
             ports.push(port);
-            reserved.push(lock);
+            reserved.extend(lock);
             if let [issuer, admin, redemption, redeemer, issuance, payments] = *ports.as_slice() {
                 let follower = [issuance, payments];
                 return Ok(Self { issuer, admin, redemption, redeemer, follower, _reserved: reserved });
@@ -88,5 +95,28 @@ witnesses = ["{first}", "{second}"]
 "#,
             self.redeemer, self.redemption
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn ports_are_reserved_where_files_can_be_made_and_found_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("ports");
+        let ports = Ports::free_in(&folder).unwrap();
+        let [issuance, payments] = ports.follower;
+        for port in [ports.issuer, ports.admin, ports.redemption, ports.redeemer, issuance, payments] {
+            let again = File::open(folder.join(port.to_string())).unwrap();
+            assert!(again.try_lock().is_err(), "as long as they are held");
+        }
+        // No file can be made in what is no folder.
+        let file = dir.path().join("file");
+        File::create(&file).unwrap();
+        Ports::free_in(&file).unwrap();
     }
 }
