@@ -42,11 +42,18 @@ pub struct Receiving {
 #[derive(Default)]
 pub(super) struct Renewing {
     /// It is renewed.
-    pub(super) done: bool,
+    done: bool,
     /// It was due, and is not renewed because of this.
-    pub(super) failure: Option<String>,
+    failure: Option<String>,
     /// That is because a renewal is under way, so that nothing else can be done with the state.
-    pub(super) is_under_way: bool,
+    is_under_way: bool,
+}
+
+impl Renewing {
+    /// As a report has it: whether it is renewed, why nothing else can be done, and why it is not renewed though that was due.
+    pub(super) fn told(self) -> (bool, Option<String>, Option<String>) {
+        (self.done, self.failure.clone().filter(|_| self.is_under_way), self.failure)
+    }
 }
 
 impl Inner {
@@ -67,7 +74,7 @@ impl Inner {
         tracing::debug!(scanned = scan.scanned, "looked through the payment log");
 
         if report.delay.is_none() && !report.renewed && !has_acted && self.is_expired(terms.header.day).await? {
-            report.take(self.renew_by_itself().await?);
+            (report.renewed, report.delay, report.not_renewed) = self.renew_by_itself().await?.told();
         }
         // Notes of a claim that failed are left for another time, so that this comes to an end.
         let mut tried = BTreeSet::new();
@@ -112,7 +119,7 @@ impl Inner {
         }
         let can_renew = report.delay.is_none() && report.not_renewed.is_none() && !report.renewed && !has_acted;
         if can_renew && !renew_later {
-            report.take(self.renew_by_itself().await?);
+            (report.renewed, report.delay, report.not_renewed) = self.renew_by_itself().await?.told();
         }
         let book = self.book.lock().await;
         let waiting = Waiting::of(&book, &terms, join)?;
@@ -204,14 +211,6 @@ impl Inner {
             Err(error) => tracing::debug!(%error, "what was begun before was refused"),
         }
         Ok(!renews)
-    }
-}
-
-impl ReceiveReport {
-    fn take(&mut self, renewing: Renewing) {
-        self.renewed = renewing.done;
-        self.delay = renewing.failure.clone().filter(|_| renewing.is_under_way);
-        self.not_renewed = renewing.failure;
     }
 }
 

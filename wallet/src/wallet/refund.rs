@@ -54,10 +54,7 @@ impl Inner {
         self.catch_up(Some(&terms), &progress).await?;
         // A refund takes a state that is valid, as a claim does, and comes months after the payment.
         if report.delay.is_none() && !report.renewed && !has_acted && self.is_expired(terms.header.day).await? {
-            let renewing = self.renew_by_itself().await?;
-            report.renewed = renewing.done;
-            report.delay = renewing.failure.clone().filter(|_| renewing.is_under_way);
-            report.not_renewed = renewing.failure;
+            (report.renewed, report.delay, report.not_renewed) = self.renew_by_itself().await?.told();
         }
 
         let mut asked = asked;
